@@ -1,0 +1,1 @@
+"""Predictive maintenance for industrial pumps, from MQTT readings to remaining life."""

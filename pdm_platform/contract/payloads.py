@@ -1,0 +1,139 @@
+"""JSON payloads, validated while they are decoded (msgspec). Unknown fields are carried past, never an error."""
+
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from pdm_platform.contract.channels import CHANNELS
+from pdm_platform.contract.errors import PayloadError
+from pdm_platform.contract.states import State
+from pdm_platform.contract.topics import DEVICE_ID_PATTERN
+
+_RANGE = {channel.name: Meta(ge=channel.possible_min, le=channel.possible_max) for channel in CHANNELS}
+DeviceId = Annotated[str, Meta(pattern=DEVICE_ID_PATTERN)]
+ShortText = Annotated[str, Meta(max_length=64)]
+SequenceNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
+Hours = Annotated[float, Meta(ge=0.0)]
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+Vibration = Annotated[float, _RANGE["vibration_rms"]]
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One reading of one pump. A channel is null where the sensor gave nothing; leaving it out is an error."""
+
+    device_id: DeviceId
+    vibration_x: Vibration | None
+    vibration_y: Vibration | None
+    vibration_z: Vibration | None
+    vibration_rms: Vibration | None
+    temperature: Annotated[float, _RANGE["temperature"]] | None
+    pressure: Annotated[float, _RANGE["pressure"]] | None
+    current: Annotated[float, _RANGE["current"]] | None
+    rpm: Annotated[float, _RANGE["rpm"]] | None
+    measurement_id: SequenceNumber | None = None
+    timestamp: ShortText | int | float | None = None
+    last_maintenance: ShortText | int | float | None = None
+    health_percent: Percent | None = None
+
+
+class Labelled(Telemetry, frozen=True, kw_only=True, omit_defaults=True):
+    """A reading with its ground truth, for training."""
+
+    ground_truth: State
+    failure_mode: ShortText | None = None
+    rul_hours: Hours | None = None
+
+
+class StateProbabilities(msgspec.Struct, frozen=True):
+    """Probability of each state, in the order of wear; they sum to 1."""
+
+    HEALTHY: Probability
+    WARNING: Probability
+    FAULTY: Probability
+    BROKEN: Probability
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the platform says of one reading, whose `timestamp` and `measurement_id` it echoes unchanged.
+
+    rul_hours is null while no wear has been observed from which to tell it.
+    """
+
+    device_id: DeviceId
+    timestamp: ShortText | int | float | None = None
+    measurement_id: SequenceNumber | None = None
+    state: State
+    probabilities: StateProbabilities
+    health_percent: Percent
+    rul_hours: Hours | None
+    model_version: ShortText
+    inference_timestamp: ShortText
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A condition that became active or returned to normal (OPC UA Part 9: active state, severity 1 to 1000)."""
+
+    device_id: DeviceId
+    timestamp: ShortText | int | float | None = None
+    condition: ShortText
+    active: bool
+    severity: Annotated[int, Meta(ge=1, le=1000)]
+    state: State
+    health_percent: Percent
+    rul_hours: Hours | None
+    message: Annotated[str, Meta(max_length=500)]
+    model_version: ShortText
+    inference_timestamp: ShortText
+
+
+class ModelPointer(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model version is in production. Retained."""
+
+    version: ShortText
+    manifest_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    promoted_at: ShortText
+
+
+class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the inference service did with a model version: loaded it, or refused it and why."""
+
+    version: str
+    loaded: bool
+    reason: str
+    serving: str
+    at: ShortText
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A payload that went to quarantine. `payload` is shortened here; the quarantine keeps it whole."""
+
+    topic: str
+    reason: str
+    payload: str
+    payload_bytes: int
+    received: ShortText
+
+
+P = TypeVar("P", bound=msgspec.Struct)
+_DECODERS: dict[type[msgspec.Struct], msgspec.json.Decoder[msgspec.Struct]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (Telemetry, Labelled, Prediction, Alarm, ModelPointer, ModelStatus, Rejected)
+}
+_ENCODER = msgspec.json.Encoder()
+
+
+def decode(kind: type[P], payload: bytes | bytearray) -> P:
+    """Decode and validate one payload. Raises PayloadError whose text is the reason, with the field's path."""
+    try:
+        decoded = _DECODERS[kind].decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadError(f"{kind.__name__}: {error}") from None
+    assert isinstance(decoded, kind)
+    return decoded
+
+
+def encode(payload: msgspec.Struct) -> bytes:
+    """Encode one payload. Optional fields that are not set are left out."""
+    return _ENCODER.encode(payload)

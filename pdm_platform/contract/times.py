@@ -1,0 +1,52 @@
+"""Event time: what a payload may say about when a reading was taken, as int64 nanoseconds since 1970 (UTC)."""
+
+from datetime import UTC, datetime, timedelta
+
+from pdm_platform.contract.errors import PayloadError
+
+Timestamp = str | int | float
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+NS_PER_HOUR = 3_600 * NS_PER_S
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_NS = 2**63 - 1
+# A number is epoch milliseconds. As milliseconds, 1e14 is the year 5138: from there on it can only be
+# microseconds, and from 1e17 on nanoseconds, which many clients send without being asked.
+_MICROSECONDS_FROM = 10**14
+_NANOSECONDS_FROM = 10**17
+
+
+def time_ns_of(timestamp: Timestamp) -> int:
+    """Nanoseconds since 1970 of a payload's `timestamp`: ISO 8601 (UTC where it names no zone) or epoch ms.
+
+    Raises PayloadError where the value is neither, or lies beyond what 64 bits hold.
+    """
+    time_ns = _from_iso(timestamp) if isinstance(timestamp, str) else _from_number(timestamp)
+    if not 0 <= time_ns <= _MAX_NS:
+        raise PayloadError(f"timestamp {timestamp!r} lies outside 1970 to 2262")
+    return time_ns
+
+
+def _from_iso(timestamp: str) -> int:
+    try:
+        moment = datetime.fromisoformat(timestamp)
+    except ValueError:
+        raise PayloadError(f"timestamp {timestamp[:40]!r} is not ISO 8601") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+def _from_number(timestamp: int | float) -> int:
+    if timestamp >= _NANOSECONDS_FROM:
+        return int(timestamp)
+    if timestamp >= _MICROSECONDS_FROM:
+        return int(timestamp) * 1_000
+    whole = int(timestamp)
+    return whole * NS_PER_MS + round((timestamp - whole) * NS_PER_MS)
+
+
+def iso_of(time_ns: int) -> str:
+    """ISO 8601 in UTC with microseconds, the form in which the platform itself writes times."""
+    moment = _EPOCH + timedelta(microseconds=time_ns // 1_000)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

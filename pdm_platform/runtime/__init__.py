@@ -1,0 +1,1 @@
+"""What every process needs: settings, the link to the broker, health and metrics, signals."""

@@ -1,0 +1,237 @@
+"""The one link to the broker, over paho: it reconnects, subscribes again, and acknowledges only when told to."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from pdm_platform.contract.errors import BrokerError, BrokerRefusedError
+from pdm_platform.runtime.settings import PlatformSettings
+
+log = logging.getLogger(__name__)
+_REFUSALS = frozenset({"Bad user name or password", "Not authorized", "Banned", "Client identifier not valid"})
+_KEEPALIVE_S: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery. `connection` numbers the connection it came in on: an acknowledgement is only good on that one."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    dup: bool
+    mid: int
+    received_ns: int
+    connection: int
+
+
+class Link:
+    """A session at the broker.
+
+    client_id: fixed and persistent, so that the broker keeps what arrives while this process is away.
+    subscriptions: filters, subscribed at QoS 1 after each connect.
+    on_message: called on the network thread; it must only hand over, never block for long or raise.
+    max_unacknowledged: bound on publishes the broker has not yet acknowledged; `publish` waits for room.
+    """
+
+    def __init__(
+        self,
+        settings: PlatformSettings,
+        client_id: str,
+        *,
+        subscriptions: Sequence[str] = (),
+        on_message: Callable[[Message], None] | None = None,
+        on_published: Callable[[int], None] | None = None,
+        persistent: bool = True,
+        max_unacknowledged: int = 1_000,
+    ) -> None:
+        self._settings = settings
+        self._address = f"{settings.mqtt_host}:{settings.mqtt_port}"
+        self._subscriptions = tuple(subscriptions)
+        self._on_message = on_message
+        self._on_published = on_published
+        self._connection = 0
+        self._connection_lock = threading.Lock()
+        self._subscribed = threading.Event()
+        self._stopping = threading.Event()
+        self._refusal: BrokerRefusedError | None = None
+        self._room = threading.BoundedSemaphore(max_unacknowledged)
+        self._unacknowledged = 0
+        self._idle = threading.Condition()
+        self.last_heard_s = time.monotonic()
+        self.reconnects = 0
+        self._client = self._build(client_id, persistent, max_unacknowledged)
+
+    def _build(self, client_id: str, persistent: bool, max_unacknowledged: int) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=not persistent,
+            manual_ack=True,
+        )
+        client.max_inflight_messages_set(max_unacknowledged)
+        # paho backs off by doubling without jitter: a start drawn per process keeps a fleet from returning in step
+        client.reconnect_delay_set(min_delay=random.uniform(0.2, 0.6), max_delay=random.uniform(5.0, 10.0))  # type: ignore[arg-type]
+        if self._settings.mqtt_username:
+            client.username_pw_set(self._settings.mqtt_username, self._settings.password())
+        if self._settings.mqtt_tls_ca is not None:
+            client.tls_set(ca_certs=str(self._settings.mqtt_tls_ca))
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscription_answered
+        client.on_disconnect = self._disconnected
+        client.on_message = self._received
+        client.on_publish = self._published
+        return client
+
+    def start(self) -> None:
+        """Begin to connect, in the background, and go on for as long as it takes."""
+        self._client.connect_async(self._settings.mqtt_host, self._settings.mqtt_port, keepalive=_KEEPALIVE_S)
+        self._client.loop_start()
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Wait until connected and subscribed. Raises BrokerError, naming the address, when that takes longer."""
+        deadline = time.monotonic() + timeout_s
+        while not self._subscribed.wait(0.05):
+            self.check()
+            if time.monotonic() > deadline:
+                raise BrokerError(
+                    f"no broker answers at {self._address} within {timeout_s:g} s",
+                    hint="Set PDM_MQTT_HOST and PDM_MQTT_PORT, or start one: `pdmctl broker`.",
+                )
+
+    @property
+    def ready(self) -> bool:
+        """Connected and subscribed, and the network thread alive."""
+        thread = self._client._thread
+        return self._subscribed.is_set() and thread is not None and thread.is_alive()
+
+    def check(self) -> None:
+        """Raise BrokerRefusedError where the broker refused this client."""
+        if self._refusal is not None:
+            raise self._refusal
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
+        """Hand one message over and return its message id; waits while too many are unacknowledged.
+
+        Across a lost connection it is sent again until the broker has it. Raises BrokerError once the link is stopping.
+        """
+        if qos:
+            while not self._room.acquire(timeout=0.2):
+                self.check()
+                if self._stopping.is_set():
+                    raise BrokerError(f"the link to {self._address} is closed")
+            with self._idle:
+                self._unacknowledged += 1
+        return self._client.publish(topic, payload, qos=qos, retain=retain).mid
+
+    def acknowledge(self, messages: Iterable[Message]) -> None:
+        """Tell the broker that these are safe. Those of an earlier connection are left: it delivers them again."""
+        with self._connection_lock:
+            for message in messages:
+                if message.qos and message.connection == self._connection:
+                    self._client.ack(message.mid, message.qos)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until the broker has acknowledged all that was published; False when that takes longer."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._unacknowledged == 0, timeout_s)
+
+    def stop(self, flush_s: float = 2.0) -> None:
+        """Publish what is under way, then close the connection. The session stays at the broker."""
+        if self._subscribed.is_set():
+            self.flush(flush_s)
+        self._stopping.set()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    # paho calls what follows on its network thread
+
+    def _connected(
+        self, client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            if str(reason) in _REFUSALS:
+                self._refusal = BrokerRefusedError(
+                    f"the broker at {self._address} refused user {self._settings.mqtt_username!r}: {reason}",
+                    hint="PDM_MQTT_USERNAME and PDM_MQTT_PASSWORD_FILE say who connects. `pdmctl doctor` tests them.",
+                )
+                self._stopping.set()
+                client.disconnect()
+            log.error("broker %s refused the connection: %s", self._address, reason)
+            return
+        with self._connection_lock:
+            self._connection += 1
+        if self._connection > 1:
+            self.reconnects += 1
+        self.last_heard_s = time.monotonic()
+        if self._subscriptions:
+            client.subscribe([(topic, 1) for topic in self._subscriptions])
+        else:
+            self._subscribed.set()
+        log.info("connected to broker %s", self._address)
+
+    def _subscription_answered(
+        self, _client: paho.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        refused = [topic for topic, reason in zip(self._subscriptions, reasons, strict=False) if reason.is_failure]
+        if refused:
+            self._refusal = BrokerRefusedError(
+                f"the broker at {self._address} refused the subscription to {', '.join(refused)}",
+                hint="The broker's access list must let this user read these topics.",
+            )
+            return
+        self._subscribed.set()
+
+    def _disconnected(
+        self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        with self._connection_lock:
+            # a packet id of the lost connection may name another message on the next one
+            self._connection += 1
+        self._subscribed.clear()
+        if not self._stopping.is_set():
+            log.warning("lost broker %s (%s), reconnecting", self._address, reason)
+
+    def _received(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        self.last_heard_s = time.monotonic()
+        if self._on_message is None:
+            return
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "<topic is not UTF-8>"
+        self._on_message(
+            Message(
+                topic=topic,
+                payload=bytes(message.payload),
+                qos=message.qos,
+                retain=message.retain,
+                dup=message.dup,
+                mid=message.mid,
+                received_ns=time.time_ns(),
+                connection=self._connection,
+            )
+        )
+
+    def _published(
+        self, _client: paho.Client, _data: Any, mid: int, _reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self.last_heard_s = time.monotonic()
+        with self._idle:
+            if self._unacknowledged:
+                self._unacknowledged -= 1
+                self._room.release()
+            if self._unacknowledged == 0:
+                self._idle.notify_all()
+        if self._on_published is not None:
+            self._on_published(mid)

@@ -1,0 +1,98 @@
+"""Typed settings, read from the environment (prefix `PDM_`) and validated before any I/O."""
+
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pdm_platform.contract.errors import SettingsError
+from pdm_platform.contract.topics import DEFAULT_ROOT, Topics
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+PositiveSeconds = Annotated[float, Field(gt=0)]
+
+
+class BaseEnvSettings(BaseSettings):
+    """Settings of one part. `load` names the variable and the value that cannot be used."""
+
+    model_config = SettingsConfigDict(env_prefix="PDM_", extra="ignore", frozen=True)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment. Raises SettingsError naming each variable, its value and what is wrong with it."""
+        try:
+            return cls()
+        except ValidationError as error:
+            prefix = cls.model_config.get("env_prefix", "")
+            lines = [
+                f"{prefix}{'_'.join(str(part) for part in found['loc'])}".upper()
+                + f"={found['input']!r}: {found['msg']}"
+                for found in error.errors()
+            ]
+            raise SettingsError(
+                "; ".join(lines), hint="`pdmctl config` prints every setting and its default."
+            ) from None
+
+
+class PlatformSettings(BaseEnvSettings):
+    """What all processes share: where data lies and how the broker is reached."""
+
+    home: Path = Field(Path("var/dev"), description="folder for everything the platform writes")
+    store_url: str = Field("", description="time-series store; default `sqlite:///{home}/store/telemetry.sqlite`")
+    mqtt_host: str = Field("127.0.0.1", description="broker host")
+    mqtt_port: Port = Field(1883, description="broker port")
+    mqtt_username: str = Field("", description="broker user; empty for the embedded broker on loopback")
+    mqtt_password: SecretStr = Field(SecretStr(""), description="broker password")
+    mqtt_password_file: Path | None = Field(
+        None, description="file holding the broker password, preferred to the variable"
+    )
+    mqtt_tls_ca: Path | None = Field(None, description="CA certificate file; switches TLS on")
+    topic_root: str = Field(DEFAULT_ROOT, description="first part of every topic")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("topic_root")
+    @classmethod
+    def _root_is_a_topic(cls, root: str) -> str:
+        try:
+            Topics(root)
+        except Exception as error:
+            raise ValueError(str(error)) from None
+        return root
+
+    @field_validator("store_url")
+    @classmethod
+    def _store_is_known(cls, url: str) -> str:
+        if url and urlsplit(url).scheme != "sqlite":
+            raise ValueError("must start with sqlite:///")
+        return url
+
+    @property
+    def topics(self) -> Topics:
+        """Topics below the configured root."""
+        return Topics(self.topic_root)
+
+    @property
+    def resolved_store_url(self) -> str:
+        """The store's URL, the embedded one below `home` where none is set."""
+        return self.store_url or f"sqlite:///{self.home.absolute() / 'store' / 'telemetry.sqlite'}"
+
+    @property
+    def registry_path(self) -> Path:
+        """Folder of the model registry."""
+        return self.home.absolute() / "registry"
+
+    @property
+    def lake_path(self) -> Path:
+        """Folder of the Dagster assets' tables and reports."""
+        return self.home.absolute() / "lake"
+
+    def password(self) -> str:
+        """The broker password. Raises SettingsError where the file it should come from cannot be read."""
+        if self.mqtt_password_file is None:
+            return self.mqtt_password.get_secret_value()
+        try:
+            return self.mqtt_password_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"PDM_MQTT_PASSWORD_FILE={str(self.mqtt_password_file)!r}: {error.strerror}") from None
