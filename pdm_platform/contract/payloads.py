@@ -92,7 +92,7 @@ class ModelPointer(msgspec.Struct, frozen=True, kw_only=True):
     """Which model version is in production. Retained."""
 
     version: ShortText
-    manifest_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    manifest_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     promoted_at: ShortText
 
 
@@ -129,9 +129,14 @@ def decode(kind: type[P], payload: bytes | bytearray) -> P:
     try:
         decoded = _DECODERS[kind].decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadError(f"{kind.__name__}: {error}") from None
+        raise PayloadError(f"{kind.__name__}: {_shortened(str(error))}") from None
     assert isinstance(decoded, kind)
     return decoded
+
+
+def _shortened(reason: str) -> str:
+    """A wrong enum value is quoted whole in the reason, a megabyte of it too. The field's path stands at the end."""
+    return reason if len(reason) <= 300 else f"{reason[:200]} ... {reason[-80:]}"
 
 
 def encode(payload: msgspec.Struct) -> bytes:

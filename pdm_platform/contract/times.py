@@ -29,6 +29,8 @@ def time_ns_of(timestamp: Timestamp) -> int:
 
 def _from_iso(timestamp: str) -> int:
     try:
+        if timestamp.isdigit():  # epoch milliseconds in quotes: fromisoformat reads 1971010100000 as a day in 1971
+            raise ValueError
         moment = datetime.fromisoformat(timestamp)
     except ValueError:
         raise PayloadError(f"timestamp {timestamp[:40]!r} is not ISO 8601") from None
@@ -38,6 +40,10 @@ def _from_iso(timestamp: str) -> int:
 
 
 def _from_number(timestamp: int | float) -> int:
+    if not 0 <= timestamp <= _MAX_NS:  # written so that NaN is refused too
+        # Python raises instead of printing an integer of more than 4300 digits
+        shown = "of many digits" if isinstance(timestamp, int) and timestamp.bit_length() > 128 else timestamp
+        raise PayloadError(f"timestamp {shown} lies outside 1970 to 2262")
     if timestamp >= _NANOSECONDS_FROM:
         return int(timestamp)
     if timestamp >= _MICROSECONDS_FROM:

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from pdm_platform.contract.errors import TopicError
 
-DEVICE_ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
+# \Z, because $ also matches before a newline at the end
+DEVICE_ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}\Z"
 _DEVICE_ID = re.compile(DEVICE_ID_PATTERN)
 DEFAULT_ROOT = "factory"
 

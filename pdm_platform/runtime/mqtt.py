@@ -42,6 +42,7 @@ class Link:
     subscriptions: filters, subscribed at QoS 1 after each connect.
     on_message: called on the network thread; it must only hand over, never block for long or raise.
     max_unacknowledged: bound on publishes the broker has not yet acknowledged; `publish` waits for room.
+    stop: once set, nothing waits for the broker any more.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Link:
         on_published: Callable[[int], None] | None = None,
         persistent: bool = True,
         max_unacknowledged: int = 1_000,
+        stop: threading.Event | None = None,
     ) -> None:
         self._settings = settings
         self._address = f"{settings.mqtt_host}:{settings.mqtt_port}"
@@ -63,11 +65,11 @@ class Link:
         self._connection = 0
         self._connection_lock = threading.Lock()
         self._subscribed = threading.Event()
-        self._stopping = threading.Event()
+        self._stopping = stop or threading.Event()
         self._refusal: BrokerRefusedError | None = None
-        self._room = threading.BoundedSemaphore(max_unacknowledged)
+        self._max_unacknowledged = max_unacknowledged
         self._unacknowledged = 0
-        self._idle = threading.Condition()
+        self._answered = threading.Condition()
         self.last_heard_s = time.monotonic()
         self.reconnects = 0
         self._client = self._build(client_id, persistent, max_unacknowledged)
@@ -123,14 +125,13 @@ class Link:
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
         """Hand one message over and return its message id; waits while too many are unacknowledged.
 
-        Across a lost connection it is sent again until the broker has it. Raises BrokerError once the link is stopping.
+        Across a lost connection it is sent again until the broker has it. Raises BrokerRefusedError once refused.
         """
         if qos:
-            while not self._room.acquire(timeout=0.2):
-                self.check()
-                if self._stopping.is_set():
-                    raise BrokerError(f"the link to {self._address} is closed")
-            with self._idle:
+            with self._answered:
+                while self._unacknowledged >= self._max_unacknowledged and not self._stopping.is_set():
+                    self._answered.wait(0.2)
+                    self.check()
                 self._unacknowledged += 1
         return self._client.publish(topic, payload, qos=qos, retain=retain).mid
 
@@ -142,15 +143,19 @@ class Link:
                     self._client.ack(message.mid, message.qos)
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until the broker has acknowledged all that was published; False when that takes longer."""
-        with self._idle:
-            return self._idle.wait_for(lambda: self._unacknowledged == 0, timeout_s)
+        """Wait until the broker has acknowledged all that was published; False when that takes longer or it stops."""
+        deadline = time.monotonic() + timeout_s
+        with self._answered:
+            while self._unacknowledged:
+                if time.monotonic() > deadline or (self._stopping.is_set() and not self.ready):
+                    return False
+                self._answered.wait(0.2)
+        return True
 
     def stop(self, flush_s: float = 2.0) -> None:
         """Publish what is under way, then close the connection. The session stays at the broker."""
-        if self._subscribed.is_set():
-            self.flush(flush_s)
         self._stopping.set()
+        self.flush(flush_s)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -165,7 +170,6 @@ class Link:
                     f"the broker at {self._address} refused user {self._settings.mqtt_username!r}: {reason}",
                     hint="PDM_MQTT_USERNAME and PDM_MQTT_PASSWORD_FILE say who connects. `pdmctl doctor` tests them.",
                 )
-                self._stopping.set()
                 client.disconnect()
             log.error("broker %s refused the connection: %s", self._address, reason)
             return
@@ -227,11 +231,8 @@ class Link:
         self, _client: paho.Client, _data: Any, mid: int, _reason: ReasonCode, _properties: Properties | None
     ) -> None:
         self.last_heard_s = time.monotonic()
-        with self._idle:
-            if self._unacknowledged:
-                self._unacknowledged -= 1
-                self._room.release()
-            if self._unacknowledged == 0:
-                self._idle.notify_all()
+        with self._answered:
+            self._unacknowledged -= 1
+            self._answered.notify_all()
         if self._on_published is not None:
             self._on_published(mid)

@@ -1,5 +1,6 @@
 """Typed settings, read from the environment (prefix `PDM_`) and validated before any I/O."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -8,6 +9,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pdm_platform.contract.errors import SettingsError
+from pdm_platform.contract.intake import IntakeLimits
+from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
 from pdm_platform.contract.topics import DEFAULT_ROOT, Topics
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -50,6 +53,11 @@ class PlatformSettings(BaseEnvSettings):
     )
     mqtt_tls_ca: Path | None = Field(None, description="CA certificate file; switches TLS on")
     topic_root: str = Field(DEFAULT_ROOT, description="first part of every topic")
+    max_age_days: float = Field(30, gt=0, description="older readings are quarantined; labelled history is exempt")
+    max_ahead_s: float = Field(300, gt=0, description="readings whose clock is further ahead are quarantined")
+    allowed_devices: re.Pattern[str] | None = Field(
+        None, description="pattern of the devices that may speak; any if unset"
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
     @field_validator("topic_root")
@@ -72,6 +80,15 @@ class PlatformSettings(BaseEnvSettings):
     def topics(self) -> Topics:
         """Topics below the configured root."""
         return Topics(self.topic_root)
+
+    @property
+    def intake_limits(self) -> IntakeLimits:
+        """The bounds every reading must keep."""
+        return IntakeLimits(
+            max_age_ns=int(self.max_age_days * 24 * NS_PER_HOUR),
+            max_ahead_ns=int(self.max_ahead_s * NS_PER_S),
+            allowed_devices=self.allowed_devices,
+        )
 
     @property
     def resolved_store_url(self) -> str:

@@ -1,0 +1,1 @@
+"""The inference service: readings in from MQTT, predictions and alarms out, models swapped while it runs."""

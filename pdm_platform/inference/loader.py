@@ -1,0 +1,75 @@
+"""Takes over the production model while the service runs, and refuses what its manifest does not vouch for."""
+
+import logging
+from dataclasses import dataclass
+
+from pdm_platform.contract.errors import IntegrityError, PdmError
+from pdm_platform.contract.payloads import ModelPointer, ModelStatus
+from pdm_platform.contract.states import STATES
+from pdm_platform.contract.times import iso_of
+from pdm_platform.core.features import FEATURE_CONTRACT
+from pdm_platform.core.serving import ServingModel
+from pdm_platform.stores.registry import Registry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A verified model and the version it is."""
+
+    version: str
+    model: ServingModel
+
+
+def load(registry: Registry, pointer: ModelPointer) -> LoadedModel:
+    """Load the version a pointer names, after checking every file against its manifest. Nothing is unpickled.
+
+    Raises IntegrityError where a file, the pointer, the feature contract or the classes do not fit.
+    """
+    manifest = registry.verify(pointer.version, manifest_sha256=pointer.manifest_sha256)
+    if manifest.feature_contract != FEATURE_CONTRACT:
+        raise IntegrityError(
+            f"model {pointer.version} was trained on feature contract {manifest.feature_contract[:12]},"
+            f" this service computes {FEATURE_CONTRACT[:12]}",
+            hint="Retrain with this release, or run the release that trained it.",
+        )
+    if tuple(manifest.classes) != tuple(state.value for state in STATES):
+        raise IntegrityError(f"model {pointer.version} tells {manifest.classes}, not the contract's states")
+    folder = registry.folder(pointer.version)
+    model = ServingModel.from_bytes((folder / "state.onnx").read_bytes(), (folder / "health.onnx").read_bytes())
+    return LoadedModel(pointer.version, model)
+
+
+class ModelLoader:
+    """Follows the registry's production pointer."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._seen: ModelPointer | None = None
+        self.current: LoadedModel | None = None
+
+    def follow(self, now_ns: int) -> ModelStatus | None:
+        """Take the production version where the pointer has moved since the last look.
+
+        Returns what happened, None where nothing moved. A version that is refused leaves the old one serving.
+        """
+        try:
+            pointer = self._registry.production()
+        except PdmError as error:
+            log.error("production pointer unreadable: %s", error)
+            return None
+        if pointer is None or pointer == self._seen:
+            return None
+        self._seen = pointer
+        try:
+            self.current = load(self._registry, pointer)
+        except PdmError as error:
+            log.error("model %s refused: %s", pointer.version, error)
+            return self._status(pointer.version, loaded=False, reason=str(error), now_ns=now_ns)
+        log.info("model %s is serving", pointer.version)
+        return self._status(pointer.version, loaded=True, reason="verified", now_ns=now_ns)
+
+    def _status(self, version: str, *, loaded: bool, reason: str, now_ns: int) -> ModelStatus:
+        serving = self.current.version if self.current else ""
+        return ModelStatus(version=version, loaded=loaded, reason=reason, serving=serving, at=iso_of(now_ns))

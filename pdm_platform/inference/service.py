@@ -1,0 +1,150 @@
+"""The loop: take what has arrived, predict it at once, publish, and only then acknowledge."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from pdm_platform.contract.errors import PayloadError
+from pdm_platform.contract.intake import DeviceClock, IntakeLimits, accept_reading
+from pdm_platform.contract.payloads import encode
+from pdm_platform.contract.topics import Kind, Topics
+from pdm_platform.inference import snapshot
+from pdm_platform.inference.loader import ModelLoader
+from pdm_platform.inference.predictor import TimedReading, observe, predict
+from pdm_platform.inference.settings import InferenceSettings
+from pdm_platform.runtime.inbox import Inbox
+from pdm_platform.runtime.mqtt import Link, Message
+from pdm_platform.runtime.service import Health
+
+log = logging.getLogger(__name__)
+CLIENT_ID = "pdm-inference"
+_TURN_S = 0.5
+_PUBLISH_WAIT_S = 30.0
+
+
+class Metrics:
+    """What `/metrics` tells of the service."""
+
+    def __init__(self, registry: CollectorRegistry, inbox: Inbox) -> None:
+        self.predicted = Counter("pdm_inference_predicted", "Predictions published", registry=registry)
+        self.alarms = Counter("pdm_inference_alarm_changes", "Alarms raised or returned", registry=registry)
+        self.refused = Counter("pdm_inference_refused", "Readings that break the contract", registry=registry)
+        self.without_model = Counter("pdm_inference_without_model", "Readings before any model", registry=registry)
+        self.batch = Histogram(
+            "pdm_inference_batch_readings", "Readings a batch", registry=registry, buckets=(1, 10, 100, 1_000, 10_000)
+        )
+        self.seconds = Histogram(
+            "pdm_inference_batch_seconds",
+            "Seconds from batch to broker",
+            registry=registry,
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+        )
+        self.model = Gauge("pdm_inference_model_info", "Model in service", ["version"], registry=registry)
+        queue = Gauge("pdm_inference_queue_readings", "Readings waiting", registry=registry)
+        queue.set_function(lambda: float(len(inbox)))
+
+
+class InferenceService:
+    """One process that predicts every reading of the fleet."""
+
+    def __init__(
+        self,
+        link: Link,
+        inbox: Inbox,
+        loader: ModelLoader,
+        topics: Topics,
+        limits: IntakeLimits,
+        settings: InferenceSettings,
+        snapshot_path: Path,
+        metrics: Metrics,
+    ) -> None:
+        self._link, self._inbox, self._loader, self._topics = link, inbox, loader, topics
+        self._limits, self._settings, self._metrics = limits, settings, metrics
+        self._snapshot_path = snapshot_path
+        self._state = snapshot.restore(snapshot_path)
+        self._clock = DeviceClock()
+        self._next_look_s = 0.0
+        self._next_snapshot_s = time.monotonic() + settings.inference_snapshot_s
+
+    def run(self, stop: threading.Event, health: Health) -> None:
+        """Predict until told to stop; what was published is acknowledged before it returns."""
+        health.require("loop", within_s=_PUBLISH_WAIT_S + 10)
+        health.watch("broker", lambda: None if self._link.ready else "not connected to the broker")
+        health.watch("model", lambda: None if self._loader.current else "no model in production yet: run `retrain`")
+        while not stop.is_set():
+            self._link.check()
+            self._follow_model()
+            self.turn(self._inbox.take(self._settings.inference_max_batch, _TURN_S))
+            self._save_when_due()
+            health.progress("loop")
+        snapshot.save(self._state, self._snapshot_path)
+
+    def turn(self, batch: list[Message]) -> None:
+        """Answer one batch. A prediction is at the broker before its reading is acknowledged."""
+        if not batch:
+            return
+        started_s = time.monotonic()
+        readings = self._decode(batch)
+        if readings:
+            self._answer(readings)
+        if self._link.flush(_PUBLISH_WAIT_S):
+            self._link.acknowledge(batch)
+        else:
+            # the broker delivers the batch again after its ack_wait, and each answer is the same point again
+            log.warning("broker took no predictions for %g s; %d readings wait", _PUBLISH_WAIT_S, len(batch))
+        self._metrics.batch.observe(len(batch))
+        self._metrics.seconds.observe(time.monotonic() - started_s)
+
+    def _decode(self, batch: list[Message]) -> list[TimedReading]:
+        readings = []
+        for message in batch:
+            try:
+                address = self._topics.parse(message.topic)
+                if address.kind is Kind.MODEL_PRODUCTION:
+                    self._next_look_s = 0.0
+                    continue
+                reading, time_ns = accept_reading(address, message.payload, message.received_ns, self._limits)
+            except PayloadError as error:
+                # the bridge quarantines it with this reason; here it only must not become a prediction
+                log.debug("not predicted: %s", error)
+                self._metrics.refused.inc()
+                continue
+            if time_ns is None:
+                time_ns = self._clock.time_ns(reading.device_id, message.received_ns)
+            readings.append(TimedReading(reading, time_ns))
+        return readings
+
+    def _answer(self, readings: list[TimedReading]) -> None:
+        loaded = self._loader.current
+        if loaded is None:
+            observe(self._state, readings)
+            self._metrics.without_model.inc(len(readings))
+            return
+        predictions, alarms = predict(self._state, loaded, readings, time.time_ns())
+        for prediction in predictions:
+            self._link.publish(self._topics.of(Kind.PREDICTION, prediction.device_id), encode(prediction))
+        for alarm in alarms:
+            log.info("alarm: %s", alarm.message)
+            self._link.publish(self._topics.of(Kind.ALARM, alarm.device_id), encode(alarm))
+        self._metrics.predicted.inc(len(predictions))
+        self._metrics.alarms.inc(len(alarms))
+
+    def _follow_model(self) -> None:
+        if time.monotonic() < self._next_look_s:
+            return
+        self._next_look_s = time.monotonic() + self._settings.inference_reload_s
+        status = self._loader.follow(time.time_ns())
+        if status is None:
+            return
+        self._metrics.model.clear()
+        if status.serving:
+            self._metrics.model.labels(version=status.serving).set(1)
+        self._link.publish(self._topics.of(Kind.MODEL_STATUS), encode(status), retain=True)
+
+    def _save_when_due(self) -> None:
+        if time.monotonic() >= self._next_snapshot_s:
+            snapshot.save(self._state, self._snapshot_path)
+            self._next_snapshot_s = time.monotonic() + self._settings.inference_snapshot_s

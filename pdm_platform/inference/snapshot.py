@@ -1,0 +1,51 @@
+"""The pumps' states on disk, so that a restart does not forget their baselines."""
+
+import logging
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from pdm_platform.contract.errors import PdmError
+from pdm_platform.core.alarms import AlarmStates
+from pdm_platform.core.features import PumpStates
+from pdm_platform.core.prognosis import PrognosisStates
+from pdm_platform.inference.predictor import FleetState
+
+log = logging.getLogger(__name__)
+
+
+def save(state: FleetState, path: Path) -> None:
+    """Write a snapshot; the old one stays until the new one is whole."""
+    parts = {"pumps": state.pumps, "prognosis": state.prognosis, "alarms": state.alarms}
+    arrays = {f"{part}/{name}": array for part, table in parts.items() for name, array in table.to_arrays().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def restore(path: Path) -> FleetState:
+    """Read a snapshot. One that is damaged or of another feature contract is set aside, and all pumps start anew."""
+    if not path.exists():
+        return FleetState.empty()
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            parts: dict[str, dict[str, np.ndarray]] = {"pumps": {}, "prognosis": {}, "alarms": {}}
+            for name in arrays.files:
+                part, _, array = name.partition("/")
+                parts[part][array] = arrays[name]
+        return FleetState(
+            PumpStates.from_arrays(parts["pumps"]),
+            PrognosisStates.from_arrays(parts["prognosis"]),
+            AlarmStates.from_arrays(parts["alarms"]),
+        )
+    except (PdmError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        aside = path.with_suffix(".refused")
+        path.replace(aside)
+        log.error("snapshot %s cannot be used (%s); kept as %s, baselines start anew", path, error, aside.name)
+        return FleetState.empty()
