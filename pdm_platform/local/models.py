@@ -1,0 +1,75 @@
+"""`pdmctl models`: what is in the registry, and which version is in production."""
+
+import getpass
+import sys
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from pdm_platform.contract.errors import PdmError
+from pdm_platform.contract.payloads import ModelPointer
+from pdm_platform.runtime.announce import announce
+from pdm_platform.runtime.mqtt import Link
+from pdm_platform.runtime.settings import PlatformSettings
+from pdm_platform.stores.registry import Registry
+
+_CONNECT_WITHIN_S = 3.0
+
+
+def _registry() -> Registry:
+    return Registry(PlatformSettings.load().registry_path)
+
+
+def list_versions() -> None:
+    """Print all versions, newest first."""
+    registry = _registry()
+    production = registry.production()
+    table = Table("version", "", "macro F1 unseen", "health error", "created", "data", header_style="bold")
+    for manifest in registry.versions():
+        mark = "production" if production is not None and production.version == manifest.version else ""
+        metrics = manifest.metrics
+        table.add_row(
+            manifest.version,
+            f"[green]{mark}",
+            f"{metrics.get('macro_f1', float('nan')):.3f}",
+            f"{metrics.get('health_mae', float('nan')):.1f} %",
+            manifest.created_at,
+            manifest.data_fingerprint[:12],
+        )
+    Console().print(table)
+
+
+def show_version(version: str) -> None:
+    """Print a verified version's manifest as JSON."""
+    manifest = _registry().verify(version)
+    print(msgspec.json.format(msgspec.json.encode(manifest), indent=2).decode())
+
+
+def promote_version(version: str, reason: str) -> None:
+    """Promote a version whose evidence allows it, and tell running services."""
+    from pdm_platform.core.promotion import require_promotable
+
+    registry = _registry()
+    require_promotable(registry.verify(version).metrics)
+    _told(registry.promote(version, actor=getpass.getuser(), reason=reason))
+
+
+def roll_back(reason: str) -> None:
+    """Return to the version that was in production before, and tell running services."""
+    _told(_registry().rollback(actor=getpass.getuser(), reason=reason))
+
+
+def _told(pointer: ModelPointer) -> None:
+    platform = PlatformSettings.load()
+    print(f"production is now {pointer.version}")
+    link = Link(platform, "pdm-models", persistent=False)
+    link.start()
+    try:
+        link.wait_ready(_CONNECT_WITHIN_S)
+        announce(link, platform.topics, pointer)
+    except PdmError as error:
+        # the registry's pointer decides; the message only makes services look sooner
+        print(f"running services were not told, they look for themselves every few seconds: {error}", file=sys.stderr)
+    finally:
+        link.stop()
