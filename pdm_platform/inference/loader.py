@@ -12,6 +12,7 @@ from pdm_platform.core.serving import ServingModel
 from pdm_platform.stores.registry import Registry
 
 log = logging.getLogger(__name__)
+STATE_MODEL, HEALTH_MODEL = "state.onnx", "health.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ def load(registry: Registry, pointer: ModelPointer) -> LoadedModel:
 
     Raises IntegrityError where a file, the pointer, the feature contract or the classes do not fit.
     """
-    manifest = registry.verify(pointer.version, manifest_sha256=pointer.manifest_sha256)
+    manifest, _, contents = registry.load(pointer)
     if manifest.feature_contract != FEATURE_CONTRACT:
         raise IntegrityError(
             f"model {pointer.version} was trained on feature contract {manifest.feature_contract[:12]},"
@@ -36,9 +37,9 @@ def load(registry: Registry, pointer: ModelPointer) -> LoadedModel:
         )
     if tuple(manifest.classes) != tuple(state.value for state in STATES):
         raise IntegrityError(f"model {pointer.version} tells {manifest.classes}, not the contract's states")
-    folder = registry.folder(pointer.version)
-    model = ServingModel.from_bytes((folder / "state.onnx").read_bytes(), (folder / "health.onnx").read_bytes())
-    return LoadedModel(pointer.version, model)
+    if missing := {STATE_MODEL, HEALTH_MODEL} - contents.keys():
+        raise IntegrityError(f"model {pointer.version} has no {', '.join(sorted(missing))}")
+    return LoadedModel(pointer.version, ServingModel.from_bytes(contents[STATE_MODEL], contents[HEALTH_MODEL]))
 
 
 class ModelLoader:

@@ -16,8 +16,6 @@ from pdm_platform.core.features import PumpStates
 from pdm_platform.core.prognosis import PrognosisStates
 from pdm_platform.inference.loader import LoadedModel
 
-ALARM_CONDITION = "pump_state"
-
 
 @dataclass(frozen=True, slots=True)
 class TimedReading:
@@ -54,7 +52,7 @@ def predict(
 ) -> tuple[list[Prediction], list[Alarm]]:
     """One prediction a reading, in their order, and the alarms that changed by them."""
     output = loaded.model.predict(observe(state, readings))
-    state_index = output.probabilities.argmax(axis=1)
+    state_index = output.state_index
     devices, times = _devices(readings), _times(readings)
     rul_hours = prognosis.fold(state.prognosis, devices, times, output.health_percent)
     changes = alarms.fold(state.alarms, devices, times, state_index)
@@ -74,7 +72,7 @@ def predict(
         for item, index, probabilities, health, hours in zip(
             readings,
             state_index.tolist(),
-            np.clip(output.probabilities, 0.0, 1.0).tolist(),
+            output.probabilities.tolist(),
             output.health_percent.tolist(),
             rul_hours.tolist(),
             strict=True,
@@ -98,7 +96,7 @@ def _alarm(change: AlarmChange, prediction: Prediction) -> Alarm:
     return Alarm(
         device_id=prediction.device_id,
         timestamp=prediction.timestamp,
-        condition=ALARM_CONDITION,
+        condition=alarms.CONDITION,
         active=change.active,
         severity=change.severity,
         state=prediction.state,

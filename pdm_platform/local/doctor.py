@@ -73,7 +73,7 @@ def _registry() -> Diagnosis:
         pointer = registry.production()
         if pointer is None:
             return Diagnosis("registry", False, "no model in production", "Run the job `retrain` in the Dagster UI.")
-        manifest = registry.verify(pointer.version, manifest_sha256=pointer.manifest_sha256)
+        manifest = registry.load(pointer).manifest
     except PdmError as error:
         return Diagnosis("registry", False, f"{error.code} {error.what}", error.hint)
     if manifest.feature_contract != FEATURE_CONTRACT:

@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,6 +157,11 @@ class Processes:
     def stop(self) -> None:
         """End all: the youngest first and the oldest, the broker, last; what does not go in time is killed."""
         self._stopping.set()
+        with _without_interrupts():
+            self._end_all()
+        self._stopped.set()
+
+    def _end_all(self) -> None:
         deadline = time.monotonic() + STOP_WITHIN_S
         first, rest = self.children[:1], self.children[1:]
         for group, until in ((rest, deadline - 1.0), (first, deadline)):
@@ -170,7 +175,17 @@ class Processes:
             process.signal(signal.SIGKILL)
             if process.handle is not None:
                 process.handle.wait()
-        self._stopped.set()
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """An impatient second Ctrl-C must not leave processes behind."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _refuses(port: int) -> bool:

@@ -1,0 +1,242 @@
+"""`make demo`: the whole platform once through, on real processes, and a summary that shows what was wrong as well."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+from pdm_platform.contract.errors import PdmError, ProcessError
+from pdm_platform.contract.measurements import PUMP_LABELS, PUMP_PREDICTION, PUMP_TELEMETRY
+from pdm_platform.contract.times import iso_of
+from pdm_platform.local.report import write_report
+from pdm_platform.local.stack import Stack, embedded_stack
+from pdm_platform.local.summary import ALL_TIME, Summary, summarise
+from pdm_platform.local.view import watch
+from pdm_platform.local.witness import Witness
+from pdm_platform.stores.registry import Registry
+from pdm_platform.stores.telemetry import open_store
+from sensors_bridge import quarantine
+
+_SETTLE_WITHIN_S = 20.0
+_MODEL_WITHIN_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much the demo does: lives to learn from, and the live fleet."""
+
+    lives: str
+    pumps: int
+    failing: int
+    live_s: float
+    interval_s: float
+
+
+FULL = Scale("stress:24,accelerated:10,nominal:2", pumps=24, failing=5, live_s=42.0, interval_s=0.2)
+SMALL = Scale("stress:16,accelerated:6", pumps=10, failing=2, live_s=26.0, interval_s=0.12)
+
+
+class Steps:
+    """Prints numbered steps with the time they took."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._count = 0
+        self.started_s = time.monotonic()
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """One of the six; a spinner meanwhile where there is a terminal."""
+        self._count += 1
+        began_s = time.monotonic()
+        self._console.print(f"[bold]{self._count}/6[/] {title}")
+        yield
+        self.say(f"done in {time.monotonic() - began_s:.1f} s")
+
+    def say(self, text: str) -> None:
+        """An indented line below the step."""
+        self._console.print(f"    {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def run_demo(folder: Path, seed: int, *, small: bool) -> int:
+    """Run all of it below `folder`. Returns 0 only if all of it happened; 130 when interrupted."""
+    console = Console()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    home = folder.absolute() / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    try:
+        summary = _run(console, home, seed, SMALL if small else FULL)
+    except KeyboardInterrupt:
+        console.print("\nstopped: every process has ended")
+        return 130
+    except PdmError as error:
+        console.print(f"\n[red]the demo did not finish[/]; the run lies in {home}")
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 1
+    missing = unmet(summary)
+    for complaint in missing:
+        console.print(f"[red]not as it must be:[/] {complaint}")
+    return 1 if missing else 0
+
+
+def unmet(summary: Summary) -> list[str]:
+    """What a complete run must show and this one did not."""
+    conditions = (
+        (summary.stored == summary.published, f"stored {summary.stored}, published {summary.published}"),
+        (summary.lost == 0, f"{summary.lost} readings lost"),
+        (summary.duplicated == 0, f"{summary.duplicated} readings stored twice"),
+        (summary.unpredicted == 0, f"{summary.unpredicted} readings without a prediction"),
+        (summary.failures > 0, "no pump failed within the run"),
+        (summary.failures_warned > 0, "no failure was warned of"),
+    )
+    return [complaint for holds, complaint in conditions if not holds]
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(console: Console, home: Path, seed: int, scale: Scale) -> Summary:
+    steps = Steps(console)
+    with ExitStack() as exits:
+        with steps.step("broker, store, bridge and inference service start"):
+            stack = exits.enter_context(embedded_stack(home))
+            witness = Witness(stack.platform)
+            exits.callback(witness.stop)
+            witness.start()
+            steps.say(f"MQTT on 127.0.0.1:{stack.platform.mqtt_port}, everything below {home}")
+        return _mission(console, steps, stack, witness, seed, scale)
+
+
+def _mission(console: Console, steps: Steps, stack: Stack, witness: Witness, seed: int, scale: Scale) -> Summary:
+    with steps.step(f"Dagster job retrain on simulated lives ({scale.lives})"):
+        config: dict[str, Any] = {"ops": {"simulated_lifecycles": {"config": {"seed": seed, "plan": scale.lives}}}}
+        stack.run_job("retrain", lambda event: _tell(steps, event), config=config)
+    with steps.step("the running inference service takes the promoted model"):
+        _await_model(stack, witness)
+        steps.say(f"{witness.serving}, checked against its manifest, without a restart")
+    live_from_ns = time.time_ns()
+    with steps.step(f"{scale.pumps} pumps run for {scale.live_s:.0f} s, {scale.failing} of them wear out"):
+        _stream(console, stack, witness, seed, scale)
+        _settle(stack, witness)
+    with steps.step("drift report over the live window"):
+        window = {"window_start": iso_of(live_from_ns), "window_end": iso_of(time.time_ns())}
+        config = {"ops": {name: {"config": window} for name in ("drift_report", "prediction_quality")}}
+        stack.run_job("monitor", lambda event: _tell(steps, event), config=config)
+    with steps.step("what happened, counted from the store and the broker's stream"):
+        return _conclude(console, steps, stack, witness, seed)
+
+
+def _tell(steps: Steps, event: dict[str, Any]) -> None:
+    if event["event"] == "check":
+        steps.say(f"{'passed' if event['passed'] else 'FAILED'}  {event['step']}: {event.get('check', '')}")
+    elif event["event"] == "success":
+        rows = event.get("metadata", {}).get("rows")
+        steps.say(f"{event['step']}" + (f"  {rows} rows" if rows is not None else ""))
+    elif event["event"] == "progress":
+        steps.say(event["text"])
+
+
+def _await_model(stack: Stack, witness: Witness) -> None:
+    pointer = Registry(stack.platform.registry_path).production()
+    if pointer is None:
+        raise ProcessError("the job ended, but no version is in production")
+    deadline = time.monotonic() + _MODEL_WITHIN_S
+    while witness.serving != pointer.version:
+        if time.monotonic() > deadline:
+            reasons = "; ".join(status.reason for status in witness.refused) or "it said nothing"
+            raise ProcessError(
+                f"the inference service did not take {pointer.version} within {_MODEL_WITHIN_S:g} s: {reasons}"
+            )
+        time.sleep(0.05)
+
+
+def _stream(console: Console, stack: Stack, witness: Witness, seed: int, scale: Scale) -> None:
+    fleet = stack.start(
+        "fleet",
+        *("simulate", "production", "--pumps", str(scale.pumps), "--failing", str(scale.failing)),
+        *("--chaos-pumps", "1", "--interval-s", str(scale.interval_s), "--duration-s", str(scale.live_s)),
+        *("--seed", str(seed)),
+        stdout=subprocess.PIPE,
+        restart=False,
+    )
+    watch(console, witness, lambda: fleet.running)
+    assert fleet.handle is not None
+    if fleet.handle.wait() != 0:
+        raise ProcessError("the simulated fleet failed", hint=f"Its log ends:\n{fleet.log_tail()}")
+
+
+def _settle(stack: Stack, witness: Witness) -> None:
+    """Wait until all that the broker carried is stored and predicted, as far as it will be."""
+    store = open_store(stack.platform.resolved_store_url)
+    deadline = time.monotonic() + _SETTLE_WITHIN_S
+    try:
+        while time.monotonic() < deadline:
+            stored = store.count(PUMP_TELEMETRY, ALL_TIME) + store.count(PUMP_LABELS, ALL_TIME)
+            if stored >= witness.published and store.count(PUMP_PREDICTION, ALL_TIME) >= len(witness.telemetry):
+                return
+            time.sleep(0.1)
+    finally:
+        store.close()
+
+
+def _conclude(console: Console, steps: Steps, stack: Stack, witness: Witness, seed: int) -> Summary:
+    registry = Registry(stack.platform.registry_path)
+    pointer = registry.production()
+    assert pointer is not None
+    manifest = registry.verify(pointer.version)
+    store = open_store(stack.platform.resolved_store_url)
+    try:
+        summary, facts = summarise(
+            store,
+            witness,
+            manifest,
+            seed=seed,
+            duration_s=time.monotonic() - steps.started_s,
+            quarantined=quarantine.count(stack.home / "quarantine"),
+        )
+    finally:
+        store.close()
+    evaluation = json.loads((registry.folder(pointer.version) / "evaluation.json").read_text(encoding="utf-8"))
+    folder = stack.home.parent
+    write_report(folder / "report.html", summary, facts, evaluation)
+    summary.duration_s = round(time.monotonic() - steps.started_s, 1)
+    (folder / "summary.json").write_text(json.dumps(summary.to_dict(), indent=2) + "\n", encoding="utf-8")
+    _print_summary(console, summary, folder, stack.home)
+    return summary
+
+
+def _print_summary(console: Console, summary: Summary, folder: Path, home: Path) -> None:
+    warned = f"{summary.failures_warned} of {summary.failures} failures warned of"
+    if summary.median_warning_s is not None:
+        warned += f", {summary.median_warning_s:g} s before, in the median"
+    lines = [
+        f"readings     published {summary.published}, stored {summary.stored}, lost {summary.lost},"
+        f" twice {summary.duplicated}, quarantined {summary.quarantined}",
+        f"predictions  {summary.predicted} for {summary.devices} pumps, {summary.unpredicted} missing",
+        f"model        {summary.model_version}: macro F1 {summary.macro_f1_unseen:.3f} on {summary.unseen_pumps}"
+        f" unseen pumps, best baseline {summary.baseline_macro_f1:.3f}",
+        f"failures     {warned}; false alarms {summary.false_alarms}, late {summary.late_warnings}",
+        f"drift        {'detected' if summary.drift_detected else 'none'}",
+        f"duration     {summary.duration_s:.0f} s",
+        "",
+        "what was wrong:",
+        *(f"  - {text}" for text in summary.wrong),
+        "",
+        f"summary      {folder / 'summary.json'}",
+        f"report       {folder / 'report.html'}",
+        f"this run     {home}",
+        "next         make dev: the same stack kept running, with the Dagster UI at http://127.0.0.1:3000",
+    ]
+    console.print()
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

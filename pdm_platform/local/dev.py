@@ -1,0 +1,87 @@
+"""`make dev`: the embedded stack kept running, with the Dagster UI and a simulated fleet, until Ctrl-C."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from pdm_platform.contract.errors import PdmError, ProcessError
+from pdm_platform.local.processes import Process, is_free
+from pdm_platform.local.stack import Stack, embedded_stack
+
+MQTT_PORT = 1883
+_UI_WITHIN_S = 90.0
+WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
+
+
+def run_dev(folder: Path, ui_port: int, pumps: int) -> int:
+    """Run until Ctrl-C or SIGTERM; returns the exit code."""
+    console = Console()
+    done = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        done.set()
+
+    try:
+        if not is_free(ui_port):
+            raise ProcessError(f"port {ui_port} is taken", hint="`pdmctl dev --ui-port 3001` uses another.")
+        mqtt_port = MQTT_PORT if is_free(MQTT_PORT) else 0
+        with embedded_stack(folder, mqtt_port=mqtt_port) as stack:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, stop)
+            console.print("starting the Dagster UI and a simulated fleet ...")
+            dagster = _start_dagster(stack, ui_port)
+            stack.start(
+                "fleet",
+                *("simulate", "production", "--pumps", str(pumps), "--failing", str(max(1, pumps // 6))),
+                *("--chaos-pumps", "1", "--repair-after-s", "60"),
+            )
+            stack.processes.wait_listening(dagster, ui_port, _UI_WITHIN_S)
+            _print_addresses(console, stack, ui_port)
+            done.wait()
+            console.print("stopping ...")
+    except KeyboardInterrupt:
+        console.print("stopped")
+        return 130
+    except PdmError as error:
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 1
+    console.print("stopped: every process has ended")
+    return 0
+
+
+def _start_dagster(stack: Stack, ui_port: int) -> Process:
+    process = Process(
+        name="dagster",
+        command=[
+            *(sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE)),
+            *("-h", "127.0.0.1", "-p", str(ui_port)),
+        ],
+        environment=stack.environment,
+        log_path=stack.home / "logs" / "dagster.log",
+    )
+    return stack.processes.start(process)
+
+
+def _print_addresses(console: Console, stack: Stack, ui_port: int) -> None:
+    bridge, inference = stack.by_name["bridge"].http_port, stack.by_name["inference"].http_port
+    lines = [
+        "",
+        f"  Dagster UI    http://127.0.0.1:{ui_port}    start the job retrain there: no model serves before",
+        f"  MQTT broker   127.0.0.1:{stack.platform.mqtt_port}    topics factory/pumps/+/telemetry, .../predictions",
+        f"  bridge        http://127.0.0.1:{bridge}/metrics and /healthz",
+        f"  inference     http://127.0.0.1:{inference}/metrics and /healthz",
+        f"  store         {stack.platform.resolved_store_url}",
+        f"  logs          {stack.home / 'logs'}",
+        "",
+        f"  in another terminal:  export PDM_HOME={stack.home} PDM_MQTT_PORT={stack.platform.mqtt_port}",
+        "                        .venv/bin/pdmctl doctor",
+        "",
+        "  Ctrl-C stops everything; the data stays.",
+        "",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
