@@ -137,13 +137,15 @@ def _mission(console: Console, steps: Steps, stack: Stack, witness: Witness, see
 
 
 def _tell(steps: Steps, event: dict[str, Any]) -> None:
-    if event["event"] == "check":
-        steps.say(f"{'passed' if event['passed'] else 'FAILED'}  {event['step']}: {event.get('check', '')}")
-    elif event["event"] == "success":
-        rows = event.get("metadata", {}).get("rows")
-        steps.say(f"{event['step']}" + (f"  {rows} rows" if rows is not None else ""))
-    elif event["event"] == "progress":
-        steps.say(event["text"])
+    match event["event"]:
+        case "check":
+            verdict = "passed" if event["passed"] else "FAILED"
+            observed = f": {event['observed']}, expected {event['expected']}" if "observed" in event else ""
+            steps.say(f"  {verdict} {event['check']}{observed}")
+        case "success":
+            steps.say(f"{event['step']} {event.get('summary', '')}")
+        case "log":
+            steps.say(f"  {event['text']}")
 
 
 def _await_model(stack: Stack, witness: Witness) -> None:

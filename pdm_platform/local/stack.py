@@ -65,7 +65,7 @@ class Stack:
         failure = ""
         for line in process.handle.stdout:
             event = json.loads(line)
-            failure = event.get("failure", failure)
+            failure = event.get("description", failure)
             on_event(event)
         if process.handle.wait() != 0:
             raise ProcessError(
@@ -93,7 +93,8 @@ def embedded_stack(home: Path, *, mqtt_port: int = 0) -> Iterator[Stack]:
         "DAGSTER_HOME": str(home / "dagster"),
         "PYTHONUNBUFFERED": "1",
     }
-    (home / "dagster").mkdir(parents=True, exist_ok=True)
+    for folder in ("dagster", "store"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
     (home / "dagster" / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")
     platform = PlatformSettings(
         home=home, mqtt_port=int(environment["PDM_MQTT_PORT"]), store_url=environment["PDM_STORE_URL"]

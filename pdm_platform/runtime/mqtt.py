@@ -13,12 +13,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from pdm_platform.contract.errors import BrokerError, BrokerRefusedError
+from pdm_platform.contract.errors import BrokerError, BrokerRefusedError, SettingsError
 from pdm_platform.runtime.settings import PlatformSettings
 
 log = logging.getLogger(__name__)
 _REFUSALS = frozenset({"Bad user name or password", "Not authorized", "Banned", "Client identifier not valid"})
 _KEEPALIVE_S: Final = 30
+_CLOSE_WITHIN_S: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +67,31 @@ class Link:
         self._connection_lock = threading.Lock()
         self._subscribed = threading.Event()
         self._stopping = stop or threading.Event()
+        self._closed = False
         self._refusal: BrokerRefusedError | None = None
-        self._max_unacknowledged = max_unacknowledged
+        self._max_unacknowledged = min(max_unacknowledged, 65_535)  # MQTT has no more message ids
         self._unacknowledged = 0
         self._answered = threading.Condition()
-        self.last_heard_s = time.monotonic()
-        self.reconnects = 0
-        self._client = self._build(client_id, persistent, max_unacknowledged)
+        self._client = self._build(client_id, persistent)
 
-    def _build(self, client_id: str, persistent: bool, max_unacknowledged: int) -> paho.Client:
+    def _build(self, client_id: str, persistent: bool) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=not persistent,
             manual_ack=True,
         )
-        client.max_inflight_messages_set(max_unacknowledged)
+        # `publish` bounds what is in flight; with a bound of its own paho walks through all of it at each PUBACK
+        client.max_inflight_messages_set(0)
         # paho backs off by doubling without jitter: a start drawn per process keeps a fleet from returning in step
         client.reconnect_delay_set(min_delay=random.uniform(0.2, 0.6), max_delay=random.uniform(5.0, 10.0))  # type: ignore[arg-type]
         if self._settings.mqtt_username:
             client.username_pw_set(self._settings.mqtt_username, self._settings.password())
         if self._settings.mqtt_tls_ca is not None:
-            client.tls_set(ca_certs=str(self._settings.mqtt_tls_ca))
+            try:
+                client.tls_set(ca_certs=str(self._settings.mqtt_tls_ca))
+            except OSError as error:
+                raise SettingsError(f"PDM_MQTT_TLS_CA={str(self._settings.mqtt_tls_ca)!r}: {error.strerror}") from None
         client.on_connect = self._connected
         client.on_subscribe = self._subscription_answered
         client.on_disconnect = self._disconnected
@@ -96,8 +100,11 @@ class Link:
         return client
 
     def start(self) -> None:
-        """Begin to connect, in the background, and go on for as long as it takes."""
-        self._client.connect_async(self._settings.mqtt_host, self._settings.mqtt_port, keepalive=_KEEPALIVE_S)
+        """Begin to connect, in the background, and go on for as long as it takes. Raises SettingsError."""
+        try:
+            self._client.connect_async(self._settings.mqtt_host, self._settings.mqtt_port, keepalive=_KEEPALIVE_S)
+        except ValueError as error:
+            raise SettingsError(f"PDM_MQTT_HOST, PDM_MQTT_PORT: {self._address!r} is no address: {error}") from None
         self._client.loop_start()
 
     def wait_ready(self, timeout_s: float) -> None:
@@ -122,18 +129,17 @@ class Link:
         if self._refusal is not None:
             raise self._refusal
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
-        """Hand one message over and return its message id; waits while too many are unacknowledged.
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        """Hand one message over, at QoS 1, and return its message id; waits while too many are unacknowledged.
 
         Across a lost connection it is sent again until the broker has it. Raises BrokerRefusedError once refused.
         """
-        if qos:
-            with self._answered:
-                while self._unacknowledged >= self._max_unacknowledged and not self._stopping.is_set():
-                    self._answered.wait(0.2)
-                    self.check()
-                self._unacknowledged += 1
-        return self._client.publish(topic, payload, qos=qos, retain=retain).mid
+        with self._answered:
+            while self._unacknowledged >= self._max_unacknowledged and not self._stopping.is_set():
+                self._answered.wait(0.2)
+                self.check()
+            self._unacknowledged += 1
+        return self._client.publish(topic, payload, qos=1, retain=retain).mid
 
     def acknowledge(self, messages: Iterable[Message]) -> None:
         """Tell the broker that these are safe. Those of an earlier connection are left: it delivers them again."""
@@ -156,8 +162,12 @@ class Link:
         """Publish what is under way, then close the connection. The session stays at the broker."""
         self._stopping.set()
         self.flush(flush_s)
+        self._closed = True
         self._client.disconnect()
-        self._client.loop_stop()
+        # loop_stop waits for as long as a connection attempt lasts, or a broker that hangs reads nothing
+        closing = threading.Thread(target=self._client.loop_stop, daemon=True)
+        closing.start()
+        closing.join(_CLOSE_WITHIN_S)
 
     # paho calls what follows on its network thread
 
@@ -173,11 +183,11 @@ class Link:
                 client.disconnect()
             log.error("broker %s refused the connection: %s", self._address, reason)
             return
+        if self._closed:  # `stop` came while the connection was being made
+            client.disconnect()
+            return
         with self._connection_lock:
             self._connection += 1
-        if self._connection > 1:
-            self.reconnects += 1
-        self.last_heard_s = time.monotonic()
         if self._subscriptions:
             client.subscribe([(topic, 1) for topic in self._subscriptions])
         else:
@@ -203,11 +213,10 @@ class Link:
             # a packet id of the lost connection may name another message on the next one
             self._connection += 1
         self._subscribed.clear()
-        if not self._stopping.is_set():
+        if not self._stopping.is_set() and self._refusal is None:
             log.warning("lost broker %s (%s), reconnecting", self._address, reason)
 
     def _received(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        self.last_heard_s = time.monotonic()
         if self._on_message is None:
             return
         try:
@@ -230,7 +239,6 @@ class Link:
     def _published(
         self, _client: paho.Client, _data: Any, mid: int, _reason: ReasonCode, _properties: Properties | None
     ) -> None:
-        self.last_heard_s = time.monotonic()
         with self._answered:
             self._unacknowledged -= 1
             self._answered.notify_all()

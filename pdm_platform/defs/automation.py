@@ -1,0 +1,111 @@
+"""What runs by itself: two jobs, their schedules (stopped until someone starts them), and two sensors."""
+
+import json
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+import pyarrow.compute as pc
+
+from pdm_platform.contract.errors import PdmError
+from pdm_platform.contract.measurements import DRIFT_SCORE, Window
+from pdm_platform.contract.times import NS_PER_HOUR, iso_of, time_ns_of
+from pdm_platform.core.drift import cooled_down, lasting_drift
+from pdm_platform.defs.failures import description_of
+from pdm_platform.defs.monitor import FLEET
+from pdm_platform.defs.resources import Platform
+
+log = logging.getLogger(__name__)
+DRIFTED_WINDOWS_NEEDED: Final = 3
+COOL_DOWN_HOURS: Final = 24.0
+# Windows further back say nothing about today, and the store need not be searched for them.
+_LOOK_BACK_NS: Final = 30 * 24 * NS_PER_HOUR
+
+retrain = dg.define_asset_job(
+    "retrain",
+    selection=dg.AssetSelection.groups("simulate", "extract", "validate", "features", "train", "evaluate", "promote"),
+    description="The whole flow: life cycles, gate, features, training, judgement on unseen pumps, promotion.",
+)
+monitor = dg.define_asset_job(
+    "monitor",
+    selection=dg.AssetSelection.groups("monitor"),
+    description="Drift of healthy operation and quality of the predictions over the last hour.",
+)
+weekly_retraining = dg.ScheduleDefinition(
+    name="weekly_retraining",
+    job=retrain,
+    cron_schedule="0 3 * * 1",
+    execution_timezone="UTC",
+    description="Mondays at 03:00 UTC.",
+)
+hourly_monitoring = dg.ScheduleDefinition(
+    name="hourly_monitoring",
+    job=monitor,
+    cron_schedule="5 * * * *",
+    execution_timezone="UTC",
+    description="Five minutes past each hour.",
+)
+
+
+@dg.sensor(
+    job=retrain,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        f"Asks for retraining when the last {DRIFTED_WINDOWS_NEEDED} drift reports on the version in production have"
+        f" all drifted, at most once in {COOL_DOWN_HOURS:g} hours."
+    ),
+)
+def retrain_on_lasting_drift(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    """The cursor holds when retraining was last asked for, so that a run which fails is not repeated at once."""
+    try:
+        windows, last_ns = _drift_of_production(platform)
+    except PdmError as error:
+        return dg.SkipReason(str(error))
+    asked_ns = int(context.cursor) if context.cursor else None
+    last_ns = max((moment for moment in (asked_ns, last_ns) if moment is not None), default=None)
+    if not lasting_drift(windows, needed=DRIFTED_WINDOWS_NEEDED):
+        drifted = sum(drift for _, drift in windows[-DRIFTED_WINDOWS_NEEDED:])
+        return dg.SkipReason(f"{drifted} of the last {DRIFTED_WINDOWS_NEEDED} windows drifted")
+    now_ns = time.time_ns()
+    if not cooled_down(now_ns, last_ns, cool_down_hours=COOL_DOWN_HOURS):
+        return dg.SkipReason(f"drift lasts, but the last training was at {iso_of(last_ns or 0)}: cooling down")
+    context.update_cursor(str(now_ns))
+    newest_ns = windows[-1][0]
+    return dg.RunRequest(run_key=f"drift-{newest_ns}", tags={"pdm/reason": f"drift until {iso_of(newest_ns)}"})
+
+
+def _drift_of_production(platform: Platform) -> tuple[list[tuple[int, bool]], int | None]:
+    """(end, drifted) of each window judged against the version in production, by time; when it was promoted."""
+    pointer = platform.registry.production()
+    if pointer is None:
+        return [], None
+    now_ns = time.time_ns()
+    with platform.store() as store:
+        scores = store.read(DRIFT_SCORE, Window(now_ns - _LOOK_BACK_NS, now_ns))
+    chosen = pc.and_(pc.equal(scores["channel"], FLEET), pc.equal(scores["model_version"], pointer.version))
+    fleet = scores.filter(chosen).sort_by("time_ns")
+    windows = zip(fleet["time_ns"].to_pylist(), fleet["drifted"].to_pylist(), strict=True)
+    return [(end_ns, bool(drifted)) for end_ns, drifted in windows], time_ns_of(pointer.promoted_at)
+
+
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Appends each failed run to `failed_runs.jsonl` in the platform's home, with what failed and why.",
+)
+def report_failed_runs(context: dg.RunFailureSensorContext, platform: Platform) -> None:
+    """One JSON line a failed run, for whoever watches the file; the same text goes to the log."""
+    failures = {event.step_key or "run": description_of(event) for event in context.get_step_failure_events()}
+    line = {
+        "at": datetime.now(UTC).isoformat(),
+        "job": context.dagster_run.job_name,
+        "run_id": context.dagster_run.run_id,
+        "failures": failures or {"run": context.failure_event.message or "no reason was given"},
+    }
+    path = platform.settings.home.absolute() / "failed_runs.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    log.error("run %s of %s failed: %s", line["run_id"], line["job"], line["failures"])

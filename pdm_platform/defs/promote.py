@@ -1,0 +1,91 @@
+"""Seventh stage: put the evaluated version into production, if its own evidence allows it, and tell the services."""
+
+import dagster as dg
+import pyarrow as pa
+
+from pdm_platform.contract.measurements import MODEL_EVENT
+from pdm_platform.contract.payloads import ModelPointer
+from pdm_platform.contract.times import time_ns_of
+from pdm_platform.core.promotion import gates, require_promotable
+from pdm_platform.defs.evaluate import evaluated_version, model_evaluation
+from pdm_platform.defs.metadata import counts, explained
+from pdm_platform.defs.resources import Broker, Platform
+from pdm_platform.runtime.announce import announce
+
+
+class ProductionModelConfig(dg.Config):
+    """version: the one evaluated last where left out. actor, reason: for the ledger."""
+
+    version: str | None = None
+    actor: str = "dagster"
+    reason: str | None = None
+
+
+@dg.asset(group_name="promote", kinds={"onnx", "mqtt"}, deps=[model_evaluation])
+def production_model(
+    context: dg.AssetExecutionContext, config: ProductionModelConfig, platform: Platform, broker: Broker
+) -> dg.MaterializeResult[None]:
+    """The version that serves. Its files and evidence are read and checked again: an older run's word is not enough."""
+    with explained():
+        registry = platform.registry
+        version = config.version or evaluated_version(platform.lake)
+        manifest = registry.verify(version)
+        require_promotable(manifest.metrics)
+        reason = config.reason or f"its evaluation allows it (run {context.run_id})"
+        pointer = registry.promote(version, actor=config.actor, reason=reason)
+        entry = registry.ledger()[-1]
+        with platform.store() as store:
+            store.write(MODEL_EVENT, _event(pointer, entry.from_version, entry.actor, entry.reason))
+        with broker.link() as link:
+            announce(link, platform.settings.topics, pointer)
+        return dg.MaterializeResult(
+            metadata={
+                "version": version,
+                "previous": entry.from_version or "-",
+                "promoted_at": pointer.promoted_at,
+                "actor": entry.actor,
+                "reason": entry.reason,
+                "metrics": counts(manifest.metrics),
+                "folder": dg.MetadataValue.path(registry.folder(version)),
+            }
+        )
+
+
+def _event(pointer: ModelPointer, previous: str | None, actor: str, reason: str) -> pa.Table:
+    row = {
+        "event": "promoted",
+        "time_ns": time_ns_of(pointer.promoted_at),
+        "version": pointer.version,
+        "previous": previous,
+        "actor": actor,
+        "reason": reason,
+    }
+    return pa.Table.from_pylist([row], schema=MODEL_EVENT.schema)
+
+
+@dg.asset_check(asset=production_model, description="Every file of the version in production is what was promoted.")
+def production_is_intact(platform: Platform) -> dg.AssetCheckResult:
+    """Recomputes every SHA-256."""
+    with explained():
+        manifest = platform.registry.production_manifest()
+        observed = (
+            "no version in production" if manifest is None else f"{manifest.version}, {len(manifest.files)} files"
+        )
+        return dg.AssetCheckResult(
+            passed=manifest is not None, metadata={"observed": observed, "expected": "every SHA-256 as in the manifest"}
+        )
+
+
+@dg.asset_check(asset=production_model, description="The evidence of the version in production allows it to serve.")
+def production_evidence_holds(platform: Platform) -> dg.AssetCheckResult:
+    """Judges the metrics of the version in production again."""
+    with explained():
+        manifest = platform.registry.production_manifest()
+        judged = gates({} if manifest is None else manifest.metrics)
+        return dg.AssetCheckResult(
+            passed=all(gate.passed for gate in judged),
+            metadata={
+                "observed": counts({gate.name: gate.observed for gate in judged}),
+                "expected": counts({gate.name: gate.expected for gate in judged}),
+            },
+        )

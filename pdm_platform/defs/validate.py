@@ -1,0 +1,70 @@
+"""Third stage: the gate. Only what passes every expectation may teach a model."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from pdm_platform.core.findings import Finding, render_html
+from pdm_platform.core.validation import FINDING_NAMES, ValidationLimits, validate
+from pdm_platform.defs.extract import telemetry_window
+from pdm_platform.defs.metadata import describe, explained, report
+from pdm_platform.defs.resources import Platform
+
+
+class ValidatedTelemetryConfig(dg.Config):
+    """How much is tolerated; see `ValidationLimits`."""
+
+    max_null_share: float = ValidationLimits().max_null_share
+    min_rows_per_state: int = ValidationLimits().min_rows_per_state
+    min_lives: int = ValidationLimits().min_lives
+    max_age_hours: float = ValidationLimits().max_age_hours
+
+
+@dg.asset(
+    group_name="validate",
+    kinds={"greatexpectations", "parquet"},
+    deps=[telemetry_window],
+    check_specs=[dg.AssetCheckSpec(name, asset="validated_telemetry", blocking=True) for name in FINDING_NAMES],
+)
+def validated_telemetry(
+    config: ValidatedTelemetryConfig, platform: Platform
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+    """The same readings, once schema, ranges, nulls, labels, classes, time, freshness and number of pumps are good.
+
+    One check for each expectation. Where one fails, nothing is stored and the stages after it do not run.
+    """
+    with explained():
+        limits = ValidationLimits(**config.model_dump())
+        extracted = platform.lake.current("telemetry_window")
+        table = platform.lake.read(extracted)
+        findings = validate(table.to_pandas(), window=extracted.window, limits=limits)
+        page = platform.lake.folder("validated_telemetry", extracted.window) / "validation.html"
+        page.write_text(render_html(findings, window=extracted.window), encoding="utf-8")
+    for finding in findings:
+        yield _as_check(finding)
+    failed = [finding for finding in findings if not finding.passed]
+    if failed:
+        raise dg.Failure(
+            description="the readings may not teach a model:\n" + "\n".join(f"  {finding}" for finding in failed),
+            metadata={"failed": [finding.name for finding in failed], **report(page)},
+            allow_retries=False,
+        )
+    with explained():
+        stored = platform.lake.write("validated_telemetry", table, extracted.window, expectations=len(findings))
+    yield dg.MaterializeResult(metadata=describe(stored, table, expectations=len(findings), **report(page)))
+
+
+def _as_check(finding: Finding) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=finding.name,
+        passed=finding.passed,
+        description=None if finding.passed else str(finding),
+        metadata={
+            "observed": finding.observed,
+            "expected": finding.expected,
+            "column": finding.column,
+            "expectation": finding.expectation,
+            "unexpected": finding.unexpected_count,
+            "examples": list(finding.examples),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Carries messages from the broker into the time-series store. What it acknowledges is stored or quarantined."""

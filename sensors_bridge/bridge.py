@@ -1,0 +1,135 @@
+"""The loop: take, decode, quarantine, write, acknowledge. Its order is the guarantee."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from pdm_platform.runtime.mqtt import Message
+from pdm_platform.stores.telemetry import TelemetryStore
+from sensors_bridge.announce import Announcer, Publisher
+from sensors_bridge.decode import Decoder, Rejection, Rows
+from sensors_bridge.duplicates import Judged, drop_known
+from sensors_bridge.gaps import Gaps
+from sensors_bridge.intake import Intake
+from sensors_bridge.metrics import Metrics
+from sensors_bridge.patience import Interrupted, Patience, ReopeningStore
+from sensors_bridge.quarantine import Quarantine
+from sensors_bridge.settings import BridgeSettings
+from sensors_bridge.tables import to_table
+
+log = logging.getLogger(__name__)
+_IDLE_S: Final = 0.5
+# Readings sent at QoS 0 exist nowhere else once they are here; a supervisor gives a process about this long to end.
+_DRAIN_S: Final = 1.5
+
+
+class Session(Publisher, Protocol):
+    """The part of the link that the bridge needs."""
+
+    def acknowledge(self, messages: Iterable[Message]) -> None:
+        """Tell the broker that these are safe."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop is put together from."""
+
+    link: Session
+    intake: Intake
+    decoder: Decoder
+    quarantine: Quarantine
+    store: ReopeningStore
+    announcer: Announcer
+    metrics: Metrics
+    gaps: Gaps
+
+
+class Bridge:
+    """Carries messages from the broker into the store until stopped. What it acknowledges is stored or quarantined."""
+
+    def __init__(
+        self, parts: Parts, settings: BridgeSettings, stop: threading.Event, alive: Callable[[], None]
+    ) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._stop = stop
+        self._alive = alive
+        self._patience = Patience(stop, alive)
+
+    def fault(self) -> str | None:
+        """What keeps the bridge from storing now; None when nothing does."""
+        return self._patience.fault
+
+    def run(self) -> None:
+        """Work until `stop`, then finish what is already here, within a few seconds."""
+        try:
+            # opened before the first reading comes, so that `/healthz` tells at once where it cannot be
+            self._patience.until_done(lambda: self._parts.store.use(lambda _store: None))
+            while not self._stop.is_set():
+                self._alive()
+                self._carry(self._take(_IDLE_S))
+            self._drain()
+        except Interrupted as interrupted:
+            log.warning("stopped while the store failed (%s): the broker keeps what was not acknowledged", interrupted)
+        finally:
+            self._parts.intake.close()
+            self._parts.store.close()
+
+    def _drain(self) -> None:
+        self._parts.intake.close()
+        deadline = time.monotonic() + _DRAIN_S
+        while time.monotonic() < deadline and (batch := self._take(0.0)):
+            self._carry(batch)
+
+    def _take(self, max_wait_s: float) -> list[Message]:
+        settings = self._settings
+        linger_s = 0.0 if self._stop.is_set() else settings.bridge_batch_wait_s
+        return self._parts.intake.take(settings.bridge_batch_size, max_wait_s, linger_s=linger_s)
+
+    def _carry(self, batch: list[Message]) -> None:
+        parts = self._parts
+        decoded = parts.decoder.decode(batch)
+        kept = self._patience.until_done(lambda: parts.quarantine.keep(decoded.rejected))
+        for rows in decoded.rows:
+            self._store(rows)
+        parts.announcer.announce(parts.link, kept)
+        parts.link.acknowledge(parts.intake.settle(batch))
+        self._count(batch, kept, decoded.rows)
+
+    def _store(self, rows: Rows) -> None:
+        store = self._parts.store
+        judged = self._patience.until_done(lambda: store.use(lambda opened: drop_known(rows, opened)))
+        if judged.rows.payloads:
+            table = to_table(judged.rows)
+
+            def write(opened: TelemetryStore) -> None:
+                with self._parts.metrics.write_s.time():
+                    opened.write(rows.measurement, table)
+
+            self._patience.until_done(lambda: store.use(write))
+        self._count_stored(judged)
+
+    def _count_stored(self, judged: Judged) -> None:
+        metrics = self._parts.metrics
+        metrics.stored.labels(judged.rows.measurement.name).inc(len(judged.rows.payloads))
+        metrics.duplicates.labels("known").inc(judged.known)
+        metrics.duplicates.labels("undecidable").inc(judged.undecidable)
+
+    def _count(self, batch: list[Message], kept: list[Rejection], found: list[Rows]) -> None:
+        metrics, gaps = self._parts.metrics, self._parts.gaps
+        if batch:
+            metrics.received.inc(len(batch))
+            metrics.batch_size.observe(len(batch))
+        for rejection in kept:
+            metrics.quarantined.labels(rejection.cause).inc()
+            log.warning("quarantined a message on %s: %s", rejection.message.topic[:200], rejection.reason[:500])
+        for rows in found:
+            changes = gaps.observe(rows)
+            for device_id in changes:
+                metrics.missing.labels(device_id).set(gaps.missing[device_id])
+            if lost := sum(change for change in changes.values() if change > 0):
+                log.warning("%d readings missing by measurement_id, of %s", lost, ", ".join(list(changes)[:5]))

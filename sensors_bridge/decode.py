@@ -1,0 +1,139 @@
+"""From messages to rows: each is taken apart, validated and given its event time, or rejected with the reason."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from pdm_platform.contract.errors import PayloadError, TopicError
+from pdm_platform.contract.intake import DeviceClock, IntakeLimits, accept_reading
+from pdm_platform.contract.measurements import PUMP_ALARM, PUMP_LABELS, PUMP_PREDICTION, PUMP_TELEMETRY, Measurement
+from pdm_platform.contract.payloads import Alarm, Labelled, Prediction, Telemetry, decode
+from pdm_platform.contract.topics import Address, Kind, Topics
+from pdm_platform.runtime.mqtt import Message
+from sensors_bridge.event_time import InferenceTimes
+
+Payload = Telemetry | Labelled | Prediction | Alarm
+_STORED: Final[dict[Kind, Measurement]] = {
+    Kind.TELEMETRY: PUMP_TELEMETRY,
+    Kind.TRAINING: PUMP_LABELS,
+    Kind.PREDICTION: PUMP_PREDICTION,
+    Kind.ALARM: PUMP_ALARM,
+}
+_READINGS: Final = (Kind.TELEMETRY, Kind.TRAINING)
+_CACHED_TOPICS: Final = 100_000
+
+
+class Cause(StrEnum):
+    """Why a message was rejected, in few words: the label of the metric."""
+
+    TOPIC = "topic"
+    PAYLOAD = "payload"
+    DEVICE = "device"
+    TIME = "time"
+
+
+_CAUSE_OF_SUBJECT: Final = {"device_id": Cause.DEVICE, "timestamp": Cause.TIME}
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A message that does not keep the contract. `reason` names the value and what it breaks."""
+
+    message: Message
+    cause: Cause
+    reason: str
+
+
+@dataclass(slots=True)
+class Rows:
+    """Decoded messages of one measurement, column-ready: payloads and times have one entry a row.
+
+    untimed: positions of readings without a time of their own. doubtful: those of them flagged as redelivered, which
+    an earlier run of the bridge may have stored under another receive time.
+    """
+
+    measurement: Measurement
+    payloads: list[Payload] = field(default_factory=list)
+    times_ns: list[int] = field(default_factory=list)
+    redelivered: list[bool] = field(default_factory=list)
+    untimed: list[int] = field(default_factory=list)
+    doubtful: list[int] = field(default_factory=list)
+
+    def add(self, payload: Payload, time_ns: int, *, redelivered: bool) -> None:
+        """One row more."""
+        self.payloads.append(payload)
+        self.times_ns.append(time_ns)
+        self.redelivered.append(redelivered)
+
+    def without(self, positions: Iterable[int]) -> "Rows":
+        """The rows less those at `positions`; all that is left counts as told apart."""
+        left_out = set(positions)
+        kept = [position for position in range(len(self.payloads)) if position not in left_out]
+        return Rows(
+            self.measurement,
+            [self.payloads[position] for position in kept],
+            [self.times_ns[position] for position in kept],
+            [self.redelivered[position] for position in kept],
+        )
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What came of one batch. Messages on the platform's own topics are in neither."""
+
+    rows: list[Rows]
+    rejected: list[Rejection]
+
+
+class Decoder:
+    """Decodes batch after batch; keeps what makes receive times unique per device."""
+
+    def __init__(self, topics: Topics, limits: IntakeLimits) -> None:
+        self._parse = lru_cache(maxsize=_CACHED_TOPICS)(topics.parse)
+        self._limits = limits
+        self._clock = DeviceClock()
+        self._inference_times = InferenceTimes(limits)
+
+    def decode(self, batch: Iterable[Message]) -> Decoded:
+        """Rows and rejections of one batch, each in the order of arrival."""
+        rows = {kind: Rows(measurement) for kind, measurement in _STORED.items()}
+        rejected = []
+        for message in batch:
+            try:
+                address = self._parse(message.topic)
+                if address.kind in _READINGS:
+                    self._add_reading(rows[address.kind], address, message)
+                elif address.kind in _STORED:
+                    self._add_inference(rows[address.kind], address, message)
+            except PayloadError as error:
+                rejected.append(Rejection(message, _cause(error), error.what))
+        return Decoded([found for found in rows.values() if found.payloads], rejected)
+
+    def _add_reading(self, rows: Rows, address: Address, message: Message) -> None:
+        reading, time_ns = accept_reading(address, message.payload, message.received_ns, self._limits)
+        if time_ns is None:
+            if message.retain:
+                # the broker hands its retained copy out at each subscription, long after it was measured
+                raise PayloadError("timestamp is missing in a retained reading: nothing tells when it was taken")
+            rows.untimed.append(len(rows.payloads))
+            if message.dup:
+                rows.doubtful.append(len(rows.payloads))
+            time_ns = self._clock.time_ns(reading.device_id, message.received_ns)
+        rows.add(reading, time_ns, redelivered=message.dup)
+
+    def _add_inference(self, rows: Rows, address: Address, message: Message) -> None:
+        payload: Prediction | Alarm
+        payload = decode(Alarm, message.payload) if address.kind is Kind.ALARM else decode(Prediction, message.payload)
+        if payload.device_id != address.device_id:
+            raise PayloadError(f"device_id {payload.device_id!r} is not the topic's {address.device_id!r}")
+        rows.add(payload, self._inference_times.time_ns(payload, message), redelivered=message.dup)
+
+
+def _cause(error: PayloadError) -> Cause:
+    """The reasons of the contract begin with what they are about."""
+    if isinstance(error, TopicError):
+        return Cause.TOPIC
+    subject = error.what.partition(" ")[0]
+    return _CAUSE_OF_SUBJECT.get(subject, Cause.PAYLOAD)

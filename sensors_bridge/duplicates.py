@@ -1,0 +1,61 @@
+"""Redelivered readings without a time of their own: were they stored before, under another receive time?"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.measurements import DEVICE, Window
+from pdm_platform.contract.times import NS_PER_HOUR
+from pdm_platform.stores.telemetry import TelemetryStore
+from sensors_bridge.decode import Payload, Rows
+
+# A broker delivers again soon after the bridge is back; looking further would read more than it is worth.
+LOOK_BACK_NS: Final = NS_PER_HOUR
+# With the values: a device that restarts counts from zero again within the hour.
+_IDENTITY: Final = (DEVICE, "measurement_id", *CHANNEL_NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows that remain, how many were dropped as known, and how many could not be told."""
+
+    rows: Rows
+    known: int
+    undecidable: int
+
+
+def drop_known(rows: Rows, store: TelemetryStore) -> Judged:
+    """Drop doubtful readings whose device, sequence number and values are in the batch or in the store's last hour.
+
+    One without a sequence number cannot be told from a new one: it stays, and is counted. Raises StoreError.
+    """
+    numbered = [position for position in rows.doubtful if _number(rows.payloads[position]) is not None]
+    undecidable = len(rows.doubtful) - len(numbered)
+    if not numbered:
+        return Judged(rows, 0, undecidable)
+    certain = set(rows.untimed).difference(rows.doubtful)
+    seen = _stored(rows, numbered, store).union(_identity(rows.payloads[position]) for position in certain)
+    known = []
+    for position in numbered:
+        identity = _identity(rows.payloads[position])
+        if identity in seen:
+            known.append(position)
+        seen.add(identity)
+    return Judged(rows.without(known), len(known), undecidable)
+
+
+def _stored(rows: Rows, positions: Iterable[int], store: TelemetryStore) -> set[tuple[Any, ...]]:
+    times = [rows.times_ns[position] for position in positions]
+    devices = sorted({rows.payloads[position].device_id for position in positions})
+    window = Window(min(times) - LOOK_BACK_NS, max(times))
+    table = store.read(rows.measurement, window, devices=devices)
+    return set(zip(*(table.column(name).to_pylist() for name in _IDENTITY), strict=True))
+
+
+def _number(payload: Payload) -> int | None:
+    return getattr(payload, "measurement_id", None)
+
+
+def _identity(payload: Payload) -> tuple[Any, ...]:
+    return tuple(getattr(payload, name) for name in _IDENTITY)

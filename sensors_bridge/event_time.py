@@ -1,0 +1,51 @@
+"""When a prediction or alarm happened, in int64 ns UTC: at the reading it is about."""
+
+from zlib import crc32
+
+from pdm_platform.contract.errors import PayloadError
+from pdm_platform.contract.intake import IntakeLimits
+from pdm_platform.contract.payloads import Alarm, Prediction
+from pdm_platform.contract.times import iso_of, time_ns_of
+from pdm_platform.runtime.mqtt import Message
+
+_PLACES_NS = 1_000
+
+
+class InferenceTimes:
+    """Event times of predictions and alarms, in the order in which they arrive."""
+
+    def __init__(self, limits: IntakeLimits) -> None:
+        self._limits = limits
+        self._taken: dict[tuple[str, ...], tuple[int, dict[int, int]]] = {}
+
+    def time_ns(self, payload: Prediction | Alarm, message: Message) -> int:
+        """The reading's timestamp, else the inference's, unique within its series.
+
+        Raises PayloadError where a timestamp cannot be read, or is further off than a reading's may be.
+        """
+        inferred_ns = time_ns_of(payload.inference_timestamp)
+        if payload.timestamp is None:
+            series = (payload.device_id, payload.condition) if isinstance(payload, Alarm) else (payload.device_id,)
+            return self._place(series, self._checked(inferred_ns, message), message.payload)
+        return self._checked(time_ns_of(payload.timestamp), message)
+
+    def _checked(self, time_ns: int, message: Message) -> int:
+        limits, received_ns = self._limits, message.received_ns
+        if not received_ns - limits.max_age_ns <= time_ns <= received_ns + limits.max_ahead_ns:
+            raise PayloadError(f"timestamp {iso_of(time_ns)} is too far from the receive time {iso_of(received_ns)}")
+        return time_ns
+
+    def _place(self, series: tuple[str, ...], time_ns: int, payload: bytes) -> int:
+        """One inference batch may stamp several with the same microsecond: each gets a place of its own within it.
+
+        The place follows from the payload, so that a redelivered one is the same point, also after a restart.
+        """
+        mark = crc32(payload)
+        last_ns, taken = self._taken.get(series, (-1, {}))
+        if last_ns != time_ns:
+            taken = {}
+            self._taken[series] = (time_ns, taken)
+        place = mark % _PLACES_NS
+        while taken.setdefault(place, mark) != mark:
+            place += 1
+        return time_ns + place

@@ -1,0 +1,107 @@
+"""The bridge as a process: settings become parts, signals become a stop."""
+
+import sys
+import threading
+
+from prometheus_client import CollectorRegistry
+
+from pdm_platform.contract.errors import PdmError, StoreError
+from pdm_platform.contract.topics import Kind
+from pdm_platform.runtime.mqtt import Link
+from pdm_platform.runtime.service import Health, run_service
+from pdm_platform.runtime.settings import PlatformSettings
+from pdm_platform.stores.telemetry import TelemetryStore, open_store
+from sensors_bridge.announce import MAX_UNACKNOWLEDGED, Announcer
+from sensors_bridge.bridge import Bridge, Parts
+from sensors_bridge.decode import Decoder
+from sensors_bridge.gaps import Gaps
+from sensors_bridge.intake import Intake
+from sensors_bridge.metrics import Metrics
+from sensors_bridge.patience import ReopeningStore
+from sensors_bridge.quarantine import Quarantine
+from sensors_bridge.settings import CLIENT_ID, BridgeSettings
+
+# A write of one batch takes milliseconds; a locked store answers within its busy timeout.
+_PROGRESS_WITHIN_S = 30.0
+
+
+def serve(
+    platform: PlatformSettings,
+    settings: BridgeSettings,
+    stop: threading.Event,
+    health: Health,
+    registry: CollectorRegistry,
+) -> None:
+    """Run the bridge until `stop`. Raises BrokerRefusedError where the broker refuses this client."""
+    topics = platform.topics
+    intake = Intake(settings.bridge_queue_size)
+    announcer = Announcer(topics.of(Kind.REJECTED))
+    link = Link(
+        platform,
+        CLIENT_ID,
+        subscriptions=[topics.everything],
+        on_message=intake.receive,
+        on_published=announcer.published,
+        max_unacknowledged=2 * MAX_UNACKNOWLEDGED,
+        stop=stop,
+    )
+    parts = Parts(
+        link=link,
+        intake=intake,
+        decoder=Decoder(topics, platform.intake_limits),
+        quarantine=Quarantine(platform.home.absolute() / "quarantine"),
+        store=ReopeningStore(lambda: _open_store(platform)),
+        announcer=announcer,
+        metrics=Metrics(registry, intake, announcer),
+        gaps=Gaps(),
+    )
+
+    def alive() -> None:
+        health.progress("loop")
+        link.check()
+
+    def disconnected() -> str | None:
+        return None if link.ready else f"not connected to {platform.mqtt_host}:{platform.mqtt_port}"
+
+    bridge = Bridge(parts, settings, stop, alive)
+    health.require("loop", _PROGRESS_WITHIN_S)
+    health.watch("store", bridge.fault)
+    health.watch(
+        "broker", lambda: None if link.ready else f"not connected to {platform.mqtt_host}:{platform.mqtt_port}"
+    )
+    link.start()
+    try:
+        bridge.run()
+    finally:
+        link.stop()
+
+
+def _open_store(platform: PlatformSettings) -> TelemetryStore:
+    """The store; the default one's folder is made, another must be there. Raises StoreError, SettingsError."""
+    folder = platform.home.absolute() / "store"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot make the store's folder {str(folder)!r}: {error.strerror}", hint="PDM_HOME must be writable."
+        ) from None
+    return open_store(platform.resolved_store_url)
+
+
+def main() -> int:
+    """Run the bridge as its own process. Returns its exit code."""
+    try:
+        platform, settings = PlatformSettings.load(), BridgeSettings.load()
+    except PdmError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return run_service(
+        "bridge",
+        lambda stop, health, registry: serve(platform, settings, stop, health, registry),
+        http_port=settings.bridge_http_port,
+        log_level=platform.log_level,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,349 @@
+"""What every telemetry store promises. A new implementation is one more entry in IMPLEMENTATIONS."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pdm_platform.contract.errors import StoreError
+from pdm_platform.contract.measurements import (
+    DEVICE,
+    MEASUREMENTS,
+    MODEL_EVENT,
+    PUMP_ALARM,
+    PUMP_TELEMETRY,
+    TIME,
+    Measurement,
+    Window,
+)
+from pdm_platform.stores.rows import check_devices, conform, ordered
+from pdm_platform.stores.telemetry import TelemetryStore, open_store
+
+ALL_TIME = Window(0, 2**63 - 1)
+SPAWN = multiprocessing.get_context("spawn")
+BATCH_ROWS = 200
+
+
+class MemoryStore:
+    """The fake for tests of whatever uses a store."""
+
+    def __init__(self) -> None:
+        self._points: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
+
+    def write(self, measurement: Measurement, rows: pa.Table) -> None:
+        points = self._points.setdefault(measurement.name, {})
+        for row in conform(measurement, rows).to_pylist():
+            plain = {name: None if value != value else value for name, value in row.items()}  # NaN is null
+            points[tuple(row[name] for name in (*measurement.tags, TIME))] = plain
+
+    def read(self, measurement: Measurement, window: Window, *, devices: Sequence[str] | None = None) -> pa.Table:
+        check_devices(measurement, devices)
+        points = [
+            row
+            for row in self._points.get(measurement.name, {}).values()
+            if window.start_ns <= row[TIME] < window.end_ns and (devices is None or row[DEVICE] in devices)
+        ]
+        return ordered(measurement, pa.Table.from_pylist(points, schema=measurement.schema))
+
+    def count(self, measurement: Measurement, window: Window, *, devices: Sequence[str] | None = None) -> int:
+        return int(self.read(measurement, window, devices=devices).num_rows)
+
+    def close(self) -> None:
+        self._points.clear()
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'telemetry.sqlite'}"
+
+
+IMPLEMENTATIONS: dict[str, Callable[[Path], TelemetryStore]] = {
+    "memory": lambda _folder: MemoryStore(),
+    "sqlite": lambda folder: open_store(sqlite_url(folder)),
+}
+# the address of each implementation that several processes share
+SHARED: dict[str, Callable[[Path], str]] = {"sqlite": sqlite_url}
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TelemetryStore]:
+    opened = IMPLEMENTATIONS[request.param](tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=SHARED)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return SHARED[request.param](tmp_path)
+
+
+def rows_of(measurement: Measurement, *rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=measurement.schema)
+
+
+def reading(device_id: str, time_ns: int, **fields: Any) -> dict[str, Any]:
+    return {DEVICE: device_id, TIME: time_ns, **fields}
+
+
+def batch(device_id: str, number: int) -> pa.Table:
+    first = number * BATCH_ROWS
+    return rows_of(PUMP_TELEMETRY, *(reading(device_id, first + i, measurement_id=number) for i in range(BATCH_ROWS)))
+
+
+def keys(table: pa.Table) -> list[tuple[str, int]]:
+    return list(zip(table[DEVICE].to_pylist(), table[TIME].to_pylist(), strict=True))
+
+
+def test_the_same_point_written_twice_is_one_point(store: TelemetryStore) -> None:
+    once = rows_of(PUMP_TELEMETRY, reading("p1", 5, rpm=2850.0), reading("p2", 5, rpm=2851.0))
+
+    store.write(PUMP_TELEMETRY, once)
+    store.write(PUMP_TELEMETRY, once)
+
+    assert store.count(PUMP_TELEMETRY, ALL_TIME) == 2
+    assert store.read(PUMP_TELEMETRY, ALL_TIME).equals(once)
+
+
+def test_the_last_value_of_a_point_stays_also_within_one_batch(store: TelemetryStore) -> None:
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, reading("p1", 5, rpm=1.0), reading("p1", 5, rpm=2.0)))
+    assert store.read(PUMP_TELEMETRY, ALL_TIME)["rpm"].to_pylist() == [2.0]
+
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, reading("p1", 5, rpm=3.0)))
+
+    assert store.read(PUMP_TELEMETRY, ALL_TIME)["rpm"].to_pylist() == [3.0]
+
+
+def test_points_that_differ_in_one_tag_are_two_points(store: TelemetryStore) -> None:
+    alarms = [{DEVICE: "p1", "condition": name, TIME: 1, "active": 1, "severity": 300} for name in ("b", "a")]
+
+    store.write(PUMP_ALARM, rows_of(PUMP_ALARM, *alarms))
+
+    assert store.read(PUMP_ALARM, ALL_TIME)["condition"].to_pylist() == ["a", "b"]
+
+
+def test_rows_come_back_by_tags_then_time(store: TelemetryStore) -> None:
+    written = [("p2", 1), ("p10", 9), ("P1", 4), ("p10", 3), ("p2", 0)]
+
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, *(reading(*key) for key in written)))
+
+    assert keys(store.read(PUMP_TELEMETRY, ALL_TIME)) == [("P1", 4), ("p10", 3), ("p10", 9), ("p2", 0), ("p2", 1)]
+
+
+def test_a_window_holds_its_start_and_not_its_end(store: TelemetryStore) -> None:
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, *(reading("p1", time_ns) for time_ns in range(10))))
+
+    assert store.read(PUMP_TELEMETRY, Window(3, 6))[TIME].to_pylist() == [3, 4, 5]
+    assert store.count(PUMP_TELEMETRY, Window(3, 6)) == 3
+
+
+@pytest.mark.parametrize("measurement", MEASUREMENTS.values(), ids=MEASUREMENTS)
+def test_an_empty_window_has_no_rows_and_the_exact_schema(store: TelemetryStore, measurement: Measurement) -> None:
+    found = store.read(measurement, Window(7, 7))
+
+    assert found.schema.equals(measurement.schema, check_metadata=True)
+    assert (found.num_rows, store.count(measurement, Window(7, 7))) == (0, 0)
+
+
+def test_writing_no_rows_changes_nothing(store: TelemetryStore) -> None:
+    store.write(PUMP_TELEMETRY, PUMP_TELEMETRY.schema.empty_table())
+
+    assert store.count(PUMP_TELEMETRY, ALL_TIME) == 0
+
+
+def test_devices_selects_only_these(store: TelemetryStore) -> None:
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, *(reading(f"p{i}", 1) for i in range(4))))
+
+    assert keys(store.read(PUMP_TELEMETRY, ALL_TIME, devices=["p3", "p1", "p1", "nobody"])) == [("p1", 1), ("p3", 1)]
+    assert store.count(PUMP_TELEMETRY, ALL_TIME, devices=["p3", "nobody"]) == 1
+    assert store.read(PUMP_TELEMETRY, ALL_TIME, devices=[]).equals(PUMP_TELEMETRY.schema.empty_table())
+
+
+def test_a_device_name_is_never_read_as_sql(store: TelemetryStore) -> None:
+    odd = "p'1\"; DROP TABLE pump_telemetry; --"
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, reading(odd, 1), reading("p2", 1)))
+
+    assert keys(store.read(PUMP_TELEMETRY, ALL_TIME, devices=[odd])) == [(odd, 1)]
+
+
+def test_reading_by_device_is_refused_where_points_have_none(store: TelemetryStore) -> None:
+    with pytest.raises(StoreError, match="model_event has no tag 'device_id'"):
+        store.read(MODEL_EVENT, ALL_TIME, devices=["p1"])
+
+
+def test_missing_values_come_back_as_null_whether_null_or_nan(store: TelemetryStore) -> None:
+    store.write(
+        PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, reading("p1", 1, rpm=float("nan"), pressure=None, temperature=0.0))
+    )
+
+    found = store.read(PUMP_TELEMETRY, ALL_TIME).to_pylist()[0]
+
+    assert (found["rpm"], found["pressure"], found["temperature"]) == (None, None, 0.0)
+    assert (found["measurement_id"], found["last_maintenance"]) == (None, None)
+
+
+def test_a_column_that_starts_with_thousands_of_nulls_keeps_its_type(store: TelemetryStore) -> None:
+    empty = [reading("p1", time_ns) for time_ns in range(3_000)]
+    full = reading("p1", 3_000, rpm=0.5, measurement_id=2**53 + 1, last_maintenance="2025-01-01")
+
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, *empty, full))
+    found = store.read(PUMP_TELEMETRY, ALL_TIME)
+
+    assert found.schema.equals(PUMP_TELEMETRY.schema, check_metadata=True)
+    assert found.num_rows == 3_001
+    assert found.to_pylist()[-1].items() >= full.items()
+
+
+floats = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+points = st.fixed_dictionaries(
+    {
+        DEVICE: st.sampled_from(["a", "B", "b-1", "b.1"]),
+        TIME: st.integers(0, 2**63 - 2),
+        "rpm": floats,
+        "measurement_id": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "last_maintenance": texts,
+    }
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(written=st.lists(points, max_size=30, unique_by=lambda point: (point[DEVICE], point[TIME])))
+def test_what_is_read_is_what_was_written(store: TelemetryStore, written: list[dict[str, Any]]) -> None:
+    table = rows_of(PUMP_TELEMETRY, *written)
+
+    store.write(PUMP_TELEMETRY, table)  # examples share the store: each rewrites the points it names
+    found = store.read(PUMP_TELEMETRY, ALL_TIME).to_pylist()
+
+    by_key = {(row[DEVICE], row[TIME]): row for row in found}
+    assert [by_key[row[DEVICE], row[TIME]] for row in table.to_pylist()] == table.to_pylist()
+    assert list(by_key) == sorted(by_key)
+
+
+def test_columns_in_another_order_are_put_in_order(store: TelemetryStore) -> None:
+    table = rows_of(PUMP_TELEMETRY, reading("p1", 1, rpm=2850.0))
+
+    store.write(PUMP_TELEMETRY, table.select(table.column_names[::-1]))
+
+    assert store.read(PUMP_TELEMETRY, ALL_TIME).equals(table)
+
+
+GOOD = rows_of(PUMP_TELEMETRY, reading("p1", 1))
+RPM = PUMP_TELEMETRY.schema.get_field_index("rpm")
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        pytest.param(GOOD.drop_columns(["rpm"]), r"missing \['rpm'\]", id="missing column"),
+        pytest.param(GOOD.append_column("colour", pa.array(["red"])), r"\['colour'\]", id="unknown column"),
+        pytest.param(GOOD.set_column(0, DEVICE, pa.nulls(1, pa.string())), DEVICE, id="null tag"),
+        pytest.param(GOOD.set_column(1, TIME, pa.nulls(1, pa.int64())), TIME, id="null time"),
+        pytest.param(GOOD.set_column(1, TIME, pa.array([1.5])), "1.5", id="fraction of a nanosecond"),
+        pytest.param(GOOD.set_column(RPM, "rpm", pa.array(["fast"])), "fast", id="text for a number"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_whole(store: TelemetryStore, rows: pa.Table, named: str) -> None:
+    with pytest.raises(StoreError, match=named):
+        store.write(PUMP_TELEMETRY, rows)
+
+    assert store.count(PUMP_TELEMETRY, ALL_TIME) == 0
+
+
+# -- several processes, one store
+
+
+def _write_batches(url: str, device_id: str, numbers: range, sent: Connection) -> None:
+    store = open_store(url)
+    for number in numbers:
+        store.write(PUMP_TELEMETRY, batch(device_id, number))
+        sent.send(number)
+    store.close()
+    sent.send(None)
+
+
+def _read_until_told(url: str, told: Connection, sent: Connection) -> None:
+    store = open_store(url)
+    sent.send("ready")
+    partial = reads = 0
+    while not told.poll():
+        partial += store.count(PUMP_TELEMETRY, ALL_TIME) % BATCH_ROWS
+        partial += store.read(PUMP_TELEMETRY, ALL_TIME, devices=["w0"]).num_rows % BATCH_ROWS
+        reads += 1
+    store.close()
+    sent.send((reads, partial))
+
+
+def _open_write_close(url: str, device_id: str, rounds: int, sent: Connection) -> None:
+    for number in range(rounds):
+        store = open_store(url)
+        store.write(PUMP_TELEMETRY, batch(device_id, number))
+        store.close()
+    sent.send(None)
+
+
+def start(target: Callable[..., None], *arguments: Any) -> tuple[Any, Connection]:
+    """Start a process whose last argument is a pipe to here."""
+    here, there = SPAWN.Pipe(duplex=False)
+    process = SPAWN.Process(target=target, args=(*arguments, there), daemon=True)
+    process.start()
+    there.close()  # so that a process that dies is seen as the end of its pipe
+    return process, here
+
+
+def returned_before_the_kill(process: Any, sent: Connection, at_least: int) -> list[int]:
+    numbers = [sent.recv() for _ in range(at_least)]
+    process.kill()
+    process.join()
+    try:
+        while True:
+            numbers.append(sent.recv())
+    except EOFError:
+        return numbers
+
+
+def test_two_writers_and_a_reader_share_a_store_without_an_error(url: str) -> None:
+    stop_there, stop_here = SPAWN.Pipe(duplex=False)
+    reader, read = start(_read_until_told, url, stop_there)
+    assert read.recv() == "ready"
+
+    writers = [start(_write_batches, url, f"w{i}", range(60)) for i in range(2)]
+    written = [[sent.recv() for _ in range(61)][-1] for _, sent in writers]  # a process that fails ends its pipe
+    stop_here.send("stop")
+    reads, partial = read.recv()
+    for process in (reader, *(process for process, _ in writers)):
+        process.join()
+
+    store = open_store(url)
+    assert written == [None, None]
+    assert reads > 0
+    assert partial == 0, "a reader saw part of a write"
+    assert store.count(PUMP_TELEMETRY, ALL_TIME) == 2 * 60 * BATCH_ROWS
+    store.close()
+
+
+def test_processes_that_open_and_close_a_new_store_at_once_do_not_disturb_each_other(url: str) -> None:
+    started = [start(_open_write_close, url, f"w{i}", 15) for i in range(3)]
+
+    ended = [sent.recv() for _, sent in started]
+
+    store = open_store(url)
+    assert ended == [None] * 3
+    assert store.count(PUMP_TELEMETRY, ALL_TIME) == 3 * 15 * BATCH_ROWS
+    store.close()
+
+
+def test_what_write_returned_for_survives_sigkill(url: str) -> None:
+    for at_least in (3, 7, 15):
+        process, sent = start(_write_batches, url, f"killed-{at_least}", range(10**6))
+        returned = returned_before_the_kill(process, sent, at_least)
+
+        store = open_store(url)
+        found = store.read(PUMP_TELEMETRY, ALL_TIME, devices=[f"killed-{at_least}"])
+        store.close()
+        assert set(found["measurement_id"].to_pylist()) >= set(returned)
+        assert found.num_rows % BATCH_ROWS == 0, "a write was stored in part"

@@ -1,0 +1,197 @@
+"""The gate in front of training."""
+
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.measurements import PUMP_LABELS, Window
+from pdm_platform.contract.states import STATES, state_index
+from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
+from pdm_platform.core.findings import Finding, render_html
+from pdm_platform.core.validation import FINDING_NAMES, ValidationLimits, validate
+
+END_NS = 1_800_000_000 * NS_PER_S
+WINDOW = Window(END_NS - 48 * NS_PER_HOUR, END_NS)
+READINGS = 300
+
+
+def lives(pumps: int = 8) -> pd.DataFrame:
+    """Whole lives, one reading a second, the last one at the window's end."""
+    step = np.tile(np.arange(READINGS), pumps)
+    health = 100.0 * (1 - step / (READINGS - 1))
+    frame = pd.DataFrame(
+        {
+            "device_id": np.repeat([f"life-7-stress-{pump:03d}" for pump in range(pumps)], READINGS),
+            "time_ns": END_NS - (READINGS - step) * NS_PER_S,
+            **{name: np.full(step.size, 1.0) for name in CHANNEL_NAMES},
+            "measurement_id": step,
+            "last_maintenance": None,
+            "health_percent": health,
+            "ground_truth": [STATES[index].value for index in state_index(health)],
+            "failure_mode": "bearing_wear",
+            "rul_hours": (READINGS - 1 - step) / 3600,
+        }
+    )
+    return frame[PUMP_LABELS.schema.names]
+
+
+def failed(frame: pd.DataFrame, window: Window = WINDOW, limits: ValidationLimits | None = None) -> dict[str, Finding]:
+    return {found.name: found for found in validate(frame, window=window, limits=limits) if not found.passed}
+
+
+def test_whole_lives_pass_every_expectation() -> None:
+    findings = validate(lives(), window=WINDOW)
+
+    assert tuple(found.name for found in findings) == FINDING_NAMES
+    assert [str(found) for found in findings if not found.passed] == []
+
+
+def test_an_implausible_reading_fails_and_is_shown_with_its_device_and_time() -> None:
+    frame = lives()
+    frame.loc[3, "temperature"] = 400.0
+
+    found = failed(frame)
+
+    assert set(found) == {"range_temperature"}
+    finding = found["range_temperature"]
+    assert finding.column == "temperature"
+    assert finding.expected == "-20 to 150 °C"
+    assert finding.unexpected_count == 1
+    assert finding.examples == (
+        {"temperature": 400.0, "device_id": "life-7-stress-000", "time": "2027-01-15T07:55:03.000000Z"},
+    )
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.019, True), (0.021, False)])
+def test_nulls_are_tolerated_up_to_two_percent_of_a_channel(share: float, passes: bool) -> None:
+    frame = lives()
+    frame.loc[: int(share * len(frame)), "rpm"] = np.nan
+
+    assert ("nulls_rpm" not in failed(frame)) is passes
+
+
+def test_a_label_that_is_no_state_fails() -> None:
+    frame = lives()
+    frame.loc[0, "ground_truth"] = "TIRED"
+
+    finding = failed(frame)["labels_known"]
+
+    assert finding.examples[0]["ground_truth"] == "TIRED"
+
+
+def test_a_missing_label_fails() -> None:
+    frame = lives()
+    frame.loc[0, "ground_truth"] = None
+
+    assert set(failed(frame)) == {"labels_present"}
+
+
+def test_a_window_with_one_class_only_names_the_three_that_are_missing() -> None:
+    frame = lives()
+
+    found = failed(frame[frame["ground_truth"] == "HEALTHY"])
+
+    assert {"rows_warning", "rows_faulty", "rows_broken"} <= set(found)
+    assert found["rows_broken"].observed == "0"
+    assert found["rows_broken"].expected == ">= 100 rows BROKEN"
+
+
+@pytest.mark.parametrize("later_ns", [0, -NS_PER_S], ids=["repeated", "backwards"])
+def test_time_that_does_not_rise_within_a_device_fails(later_ns: int) -> None:
+    frame = lives()
+    frame.loc[11, "time_ns"] = frame.loc[10, "time_ns"] + later_ns
+
+    assert "time_rises" in failed(frame)
+
+
+def test_two_lives_under_one_device_id_fail() -> None:
+    one, other = lives(), lives()
+    one["time_ns"] -= NS_PER_HOUR
+    both = pd.concat([one, other]).sort_values(["device_id", "time_ns"])
+
+    assert set(failed(both)) == {"one_life_per_device"}
+
+
+def test_labels_that_ended_long_before_the_window_does_are_stale() -> None:
+    late = Window(WINDOW.start_ns, END_NS + 80 * NS_PER_HOUR)
+
+    finding = failed(lives(), late)["fresh"]
+
+    assert finding.observed.startswith("80.")
+    assert finding.expected == "newest row 0 to 72 h before the window's end"
+
+
+def test_a_reading_after_the_window_fails() -> None:
+    early = Window(WINDOW.start_ns, END_NS - NS_PER_HOUR)
+
+    assert "fresh" in failed(lives(), early)
+
+
+def test_too_few_pumps_fail_and_the_limit_can_be_set() -> None:
+    limits = ValidationLimits(min_rows_per_state=10)
+
+    assert failed(lives(pumps=3), limits=limits)["lives"].observed == "3"
+    assert failed(lives(pumps=4), limits=limits) == {}
+
+
+def test_a_missing_column_fails_by_name_and_what_needs_it_fails_too() -> None:
+    found = failed(lives().drop(columns="current"))
+
+    assert found["schema"].observed == "missing columns: current"
+    assert set(found) == {"schema", "range_current", "nulls_current"}
+    assert "does not exist" in found["range_current"].observed
+
+
+def test_a_frame_without_device_and_time_is_judged_without_a_crash() -> None:
+    found = failed(lives().drop(columns=["device_id", "time_ns"]))
+
+    assert {"schema", "time_rises", "fresh", "lives", "one_life_per_device"} <= set(found)
+
+
+def test_an_empty_window_opens_nothing_and_says_that_there_was_nothing() -> None:
+    found = failed(lives().iloc[:0])
+
+    assert set(found) == set(FINDING_NAMES) - {"schema"}
+    assert {finding.observed for finding in found.values()} == {"no rows"}
+
+
+def test_the_page_shows_failures_first_and_asks_nothing_of_the_network() -> None:
+    frame = lives()
+    frame.loc[0, "ground_truth"] = "<b>TIRED</b>"
+
+    page = render_html(validate(frame, window=WINDOW), window=WINDOW)
+
+    assert f"{len(FINDING_NAMES) - 1} of {len(FINDING_NAMES)} expectations met" in page
+    assert page.index("labels_known") < page.index("rows_present")
+    assert "&lt;b&gt;TIRED" in page
+    assert "http" not in page
+
+
+def test_the_gate_neither_calls_out_nor_prints_nor_writes(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(*address: object, **_options: object) -> None:
+        raise AssertionError(f"the gate tried the network: {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    validate(lives(), window=WINDOW)
+
+    assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gate_is_imported_without_great_expectations() -> None:
+    import subprocess
+
+    code = "import sys, pdm_platform.core.validation; sys.exit('great_expectations' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,91 @@
+"""Redelivered readings without a time of their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.intake import IntakeLimits
+from pdm_platform.contract.times import NS_PER_HOUR
+from pdm_platform.contract.topics import Topics
+from pdm_platform.runtime.mqtt import Message
+from pdm_platform.stores.sqlite import SqliteStore
+from pdm_platform.stores.telemetry import TelemetryStore
+from sensors_bridge.decode import Decoder, Rows
+from sensors_bridge.duplicates import drop_known
+from sensors_bridge.tables import to_table
+
+NOW_NS = 1_767_225_600_000_000_000
+Reading = tuple[int | None, bool]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TelemetryStore:
+    return SqliteStore(tmp_path / "telemetry.sqlite")
+
+
+def rows_of(*readings: Reading, received_ns: int = NOW_NS, level: float = 1.0, **fields: object) -> Rows:
+    """Rows of (measurement_id, DUP flag), all without a timestamp unless `fields` has one."""
+    messages = [
+        Message(
+            topic="factory/pumps/pump-001/telemetry",
+            payload=json.dumps(
+                {"device_id": "pump-001", **dict.fromkeys(CHANNEL_NAMES, level), "measurement_id": number, **fields}
+            ).encode(),
+            qos=1,
+            retain=False,
+            dup=dup,
+            mid=1,
+            received_ns=received_ns,
+            connection=1,
+        )
+        for number, dup in readings
+    ]
+    [rows] = Decoder(Topics(), IntakeLimits(30 * 24 * NS_PER_HOUR, NS_PER_HOUR)).decode(messages).rows
+    return rows
+
+
+def numbers(rows: Rows) -> list[object]:
+    return [getattr(payload, "measurement_id", None) for payload in rows.payloads]
+
+
+def test_a_redelivered_reading_that_an_earlier_run_stored_is_dropped(store: TelemetryStore) -> None:
+    earlier = rows_of((1, False), (2, False), received_ns=NOW_NS - 60 * 10**9)
+    store.write(earlier.measurement, to_table(earlier))
+
+    judged = drop_known(rows_of((2, True), (3, True), (4, False)), store)
+
+    assert numbers(judged.rows) == [3, 4]
+    assert (judged.known, judged.undecidable) == (1, 0)
+
+
+def test_a_redelivered_reading_beside_its_first_delivery_is_dropped(store: TelemetryStore) -> None:
+    judged = drop_known(rows_of((1, False), (2, True), (1, True), (2, True)), store)
+
+    assert numbers(judged.rows) == [1, 2]
+    assert judged.known == 2
+
+
+def test_a_device_that_counts_anew_is_not_taken_for_a_redelivery(store: TelemetryStore) -> None:
+    earlier = rows_of((1, False), received_ns=NOW_NS - 60 * 10**9, level=1.0)
+    store.write(earlier.measurement, to_table(earlier))
+
+    judged = drop_known(rows_of((1, True), level=2.0), store)
+
+    assert (numbers(judged.rows), judged.known) == ([1], 0)
+
+
+def test_a_redelivered_reading_without_a_sequence_number_is_kept_and_counted(store: TelemetryStore) -> None:
+    judged = drop_known(rows_of((None, True), (None, False)), store)
+
+    assert (len(judged.rows.payloads), judged.undecidable) == (2, 1)
+
+
+def test_a_redelivered_reading_with_a_timestamp_needs_no_judging(store: TelemetryStore) -> None:
+    rows = rows_of((1, True), timestamp=NOW_NS // 10**6)
+
+    judged = drop_known(rows, store)
+
+    assert judged.rows is rows
+    assert (judged.known, judged.undecidable) == (0, 0)

@@ -1,0 +1,226 @@
+"""What is acknowledged is stored or quarantined, whatever fails in between."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from prometheus_client import CollectorRegistry
+
+from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.errors import BrokerRefusedError, StoreError
+from pdm_platform.contract.measurements import PUMP_TELEMETRY, Measurement, Window
+from pdm_platform.contract.payloads import Rejected, decode
+from pdm_platform.runtime.mqtt import Message
+from pdm_platform.runtime.settings import PlatformSettings
+from pdm_platform.stores.sqlite import SqliteStore
+from pdm_platform.stores.telemetry import TelemetryStore
+from sensors_bridge import quarantine
+from sensors_bridge.announce import MAX_UNACKNOWLEDGED, Announcer
+from sensors_bridge.bridge import Bridge, Parts
+from sensors_bridge.decode import Decoder
+from sensors_bridge.gaps import Gaps
+from sensors_bridge.intake import Intake
+from sensors_bridge.metrics import Metrics
+from sensors_bridge.patience import ReopeningStore
+from sensors_bridge.quarantine import Quarantine
+from sensors_bridge.settings import BridgeSettings
+
+ALL_TIME = Window(0, 2**63 - 1)
+
+
+class FakeLink:
+    """Remembers what was acknowledged, and how much was stored by then."""
+
+    def __init__(self, stored: Callable[[], int]) -> None:
+        self._stored = stored
+        self.acknowledged: list[Message] = []
+        self.stored_by_then: list[int] = []
+        self.published: list[tuple[str, bytes]] = []
+        self.done = threading.Event()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        assert not retain
+        self.published.append((topic, payload))
+        return len(self.published)
+
+    def acknowledge(self, messages: Iterable[Message]) -> None:
+        self.acknowledged += messages
+        if messages:
+            self.stored_by_then.append(self._stored())
+            self.done.set()
+
+
+class Failing:
+    """A store whose next writes fail."""
+
+    def __init__(self, store: TelemetryStore, failures: int) -> None:
+        self._store = store
+        self.failures = failures
+
+    def write(self, measurement: Measurement, rows: pa.Table) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("the disk is full")
+        self._store.write(measurement, rows)
+
+    def read(self, measurement: Measurement, window: Window, *, devices: Iterable[str] | None = None) -> pa.Table:
+        return self._store.read(measurement, window, devices=None if devices is None else list(devices))
+
+    def count(self, measurement: Measurement, window: Window, *, devices: Iterable[str] | None = None) -> int:
+        return self._store.count(measurement, window, devices=None if devices is None else list(devices))
+
+    def close(self) -> None:
+        """Stays open: the tests look into it."""
+
+
+class Workbench:
+    """A bridge on fakes, with a real store and quarantine below `folder`."""
+
+    def __init__(self, folder: Path, *, failures: int = 0, alive: Callable[[], None] = lambda: None) -> None:
+        self.folder = folder
+        self.store = Failing(SqliteStore(folder / "telemetry.sqlite"), failures)
+        self.link = FakeLink(self.stored)
+        self.intake = Intake(1_000)
+        self.registry = CollectorRegistry()
+        self.stop = threading.Event()
+        announcer = Announcer("factory/platform/rejected")
+        parts = Parts(
+            link=self.link,
+            intake=self.intake,
+            decoder=Decoder(PlatformSettings().topics, PlatformSettings().intake_limits),
+            quarantine=Quarantine(folder / "quarantine"),
+            store=ReopeningStore(lambda: self.store),
+            announcer=announcer,
+            metrics=Metrics(self.registry, self.intake, announcer),
+            gaps=Gaps(),
+        )
+        self.bridge = Bridge(parts, BridgeSettings(bridge_batch_wait_s=0.0), self.stop, alive)
+        self.thread = threading.Thread(target=self.bridge.run)
+
+    def stored(self) -> int:
+        return self.store.count(PUMP_TELEMETRY, ALL_TIME)
+
+    def run_until_acknowledged(self) -> None:
+        self.thread.start()
+        assert self.link.done.wait(10.0)
+        self.end()
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(10.0)
+        assert not self.thread.is_alive()
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"pdm_bridge_{name}", labels)
+
+
+def telemetry(mid: int, **changes: object) -> Message:
+    fields = {"device_id": "pump-001", **dict.fromkeys(CHANNEL_NAMES, 1.0), "measurement_id": mid, **changes}
+    payload = json.dumps(fields).encode()
+    return Message("factory/pumps/pump-001/telemetry", payload, 1, False, False, mid, time.time_ns(), 1)
+
+
+def broken(mid: int) -> Message:
+    return Message("factory/pumps/pump-001/telemetry", b'{"device_id": "pu', 1, False, False, mid, time.time_ns(), 1)
+
+
+def test_a_batch_is_acknowledged_after_it_is_stored_and_quarantined(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path)
+    sent = [telemetry(1), broken(2), telemetry(3)]
+    for message in sent:
+        bench.intake.receive(message)
+
+    bench.run_until_acknowledged()
+
+    assert bench.link.acknowledged == sent
+    assert bench.link.stored_by_then[0] == 2
+    assert quarantine.count(tmp_path / "quarantine") == 1
+
+
+def test_a_rejected_payload_is_published_with_its_reason_and_shortened(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path)
+    bench.intake.receive(telemetry(1, device_id="é" * 500_000))
+
+    bench.run_until_acknowledged()
+
+    [(topic, payload)] = bench.link.published
+    rejected = decode(Rejected, payload)
+    assert topic == "factory/platform/rejected"
+    assert rejected.topic == "factory/pumps/pump-001/telemetry"
+    assert "$.device_id" in rejected.reason
+    assert (len(rejected.payload), rejected.payload_bytes > 500_000) == (2_000, True)
+
+
+def test_nothing_is_acknowledged_while_the_store_fails_and_all_of_it_afterwards(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path, failures=3)
+    bench.intake.receive(telemetry(1))
+
+    bench.run_until_acknowledged()
+
+    assert bench.link.stored_by_then == [1]
+    assert bench.store.failures == 0
+    assert bench.bridge.fault() is None
+
+
+def test_a_stop_while_the_store_fails_ends_the_bridge_with_nothing_acknowledged(tmp_path: Path) -> None:
+    failing = threading.Event()
+    bench = Workbench(tmp_path, failures=1_000, alive=lambda: failing.set() if bench.bridge.fault() else None)
+    bench.intake.receive(telemetry(1))
+    bench.thread.start()
+    assert failing.wait(10.0)
+
+    fault = bench.bridge.fault()
+    bench.end()
+
+    assert fault == "the disk is full"
+    assert bench.link.acknowledged == []
+
+
+def test_at_a_stop_what_is_already_here_is_still_stored(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path)
+    for mid in range(1, 11):
+        bench.intake.receive(telemetry(mid))
+    bench.stop.set()
+
+    bench.bridge.run()
+
+    assert (bench.stored(), len(bench.link.acknowledged)) == (10, 10)
+
+
+def test_a_refusal_by_the_broker_ends_the_bridge(tmp_path: Path) -> None:
+    def refused() -> None:
+        raise BrokerRefusedError("wrong password")
+
+    bench = Workbench(tmp_path, alive=refused)
+
+    with pytest.raises(BrokerRefusedError):
+        bench.bridge.run()
+
+
+def test_everything_is_counted(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path)
+    for message in (telemetry(1), telemetry(4), broken(5)):
+        bench.intake.receive(message)
+
+    bench.run_until_acknowledged()
+
+    assert bench.metric("received_total") == 3
+    assert bench.metric("stored_total", measurement="pump_telemetry") == 2
+    assert bench.metric("quarantined_total", cause="payload") == 1
+    assert bench.metric("missing_readings", device_id="pump-001") == 2
+    assert bench.metric("queue_length") == 0
+
+
+def test_a_flood_of_rejections_never_waits_for_the_broker(tmp_path: Path) -> None:
+    link, announcer = Workbench(tmp_path).link, Announcer("factory/platform/rejected")
+    [rejection] = Decoder(PlatformSettings().topics, PlatformSettings().intake_limits).decode([broken(1)]).rejected
+
+    announcer.announce(link, [rejection] * (MAX_UNACKNOWLEDGED + 5))
+    announcer.published(1)
+    announcer.announce(link, [rejection] * 2)
+
+    assert (len(link.published), announcer.left_out) == (MAX_UNACKNOWLEDGED + 1, 6)

@@ -1,0 +1,167 @@
+"""A fleet in real time, with the time given by the test."""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pdm_platform.contract.payloads import Telemetry, decode
+from pdm_platform.contract.times import NS_PER_MS
+from simulators.live import CATCH_UP_MS, Event, EventKind, LiveFleet
+from simulators.plans import FleetPlan
+
+START_MS = 1_770_000_000_000
+
+
+def plan_of(**facts: Any) -> FleetPlan:
+    return FleetPlan(**{"pumps": 6, "failing": 2, "chaos_pumps": 0, "interval_s": 0.2, "stagger_s": 1.0} | facts)
+
+
+def drain(fleet: LiveFleet, now_ms: int) -> tuple[list[Telemetry], list[Event]]:
+    readings: list[Telemetry] = []
+    events: list[Event] = []
+    while batch := fleet.take(now_ms):
+        readings += [decode(Telemetry, payload) for payload in batch.payloads]
+        events += batch.events
+    return readings, events
+
+
+def by_device(readings: list[Telemetry]) -> dict[str, list[Telemetry]]:
+    found: dict[str, list[Telemetry]] = defaultdict(list)
+    for reading in readings:
+        found[reading.device_id].append(reading)
+    return dict(found)
+
+
+def run_for(seconds: float, **facts: Any) -> tuple[list[Telemetry], list[Event]]:
+    return drain(LiveFleet(plan_of(**facts), START_MS), START_MS + round(seconds * 1_000))
+
+
+def test_every_pump_sends_at_its_interval_with_its_own_clock_and_count() -> None:
+    for device, readings in by_device(run_for(10)[0]).items():
+        assert [reading.measurement_id for reading in readings] == list(range(len(readings))), device
+        assert set(np.diff([reading.timestamp for reading in readings]).tolist()) == {200}, device
+
+
+def test_pumps_do_not_all_send_at_once() -> None:
+    firsts = {readings[0].timestamp for readings in by_device(run_for(5)[0]).values()}
+
+    assert len(firsts) == 6
+
+
+def test_nothing_is_sent_before_it_is_due() -> None:
+    fleet = LiveFleet(plan_of(), START_MS)
+
+    assert fleet.take(START_MS - 1) is None
+    assert fleet.next_due_ms == START_MS
+
+
+@settings(max_examples=20)
+@given(pauses_ms=st.lists(st.integers(1, 9_000), min_size=1, max_size=12))
+def test_readings_do_not_depend_on_when_they_are_fetched(pauses_ms: list[int]) -> None:
+    plan = plan_of(chaos_pumps=1)
+    fleet, now_ms = LiveFleet(plan, START_MS), START_MS
+    fetched: list[Telemetry] = []
+    for pause_ms in pauses_ms:
+        now_ms += pause_ms
+        fetched += drain(fleet, now_ms)[0]
+
+    at_once = drain(LiveFleet(plan, START_MS), now_ms)[0]
+
+    assert by_device(fetched) == by_device(at_once)
+
+
+def test_failing_pumps_start_new_one_after_the_other_and_stand_still_once_they_failed() -> None:
+    readings, events = run_for(60)
+
+    failed = {event.device_id: event for event in events if event.kind is EventKind.FAILURE}
+    lives = {device: sent for device, sent in by_device(readings).items() if device in failed}
+    assert len(failed) == 2
+    for device, sent in lives.items():
+        assert 120 <= len(sent) <= 200
+        assert (sent[0].health_percent, sent[-1].health_percent) == (100.0, 0.0)
+        assert failed[device].time_ns == int(sent[-1].timestamp or 0) * NS_PER_MS
+    starts = sorted(int(sent[0].timestamp or 0) for sent in lives.values())
+    assert starts[1] - starts[0] == pytest.approx(1_000, abs=200)
+
+
+def test_the_other_pumps_hardly_wear() -> None:
+    readings, events = run_for(60)
+    failed = {event.device_id for event in events}
+
+    ends = [sent[-1] for device, sent in by_device(readings).items() if device not in failed]
+
+    assert len(ends) == 4
+    assert all(end.health_percent is not None and end.health_percent > 97 for end in ends)
+
+
+def test_a_repaired_pump_starts_again_as_new_and_says_when() -> None:
+    readings, events = run_for(60, repair_after_s=5.0)
+
+    repairs = [event for event in events if event.kind is EventKind.REPAIR]
+    assert len(repairs) == 2
+    for repair in repairs:
+        sent = by_device(readings)[repair.device_id]
+        again = next(reading for reading in sent if reading.last_maintenance is not None)
+        before = sent[sent.index(again) - 1]
+        assert (before.health_percent, again.health_percent) == (0.0, 100.0)
+        assert int(again.timestamp or 0) - int(before.timestamp or 0) == 5_000
+        assert int(again.timestamp or 0) * NS_PER_MS == repair.time_ns
+        assert again.measurement_id == (before.measurement_id or 0) + 1
+
+
+def test_a_fleet_that_has_failed_for_good_has_nothing_due() -> None:
+    fleet = LiveFleet(plan_of(failing=6), START_MS)
+
+    drain(fleet, START_MS + 60_000)
+
+    assert fleet.next_due_ms is None
+    assert fleet.running == 0
+
+
+def test_after_a_long_outage_the_stale_readings_are_skipped_and_show_as_gaps() -> None:
+    fleet = LiveFleet(plan_of(failing=0), START_MS)
+    drain(fleet, START_MS + 1_000)
+    back_ms = START_MS + 1_000 + 10 * CATCH_UP_MS
+
+    readings = drain(fleet, back_ms)[0]
+
+    assert len(readings) <= 12
+    assert all(back_ms - int(reading.timestamp or 0) < 200 for reading in readings[-6:])
+    assert fleet.skipped == 6 * (10 * CATCH_UP_MS // 200)
+    gaps = [sent[0].measurement_id for sent in by_device(readings).values()]
+    assert all(gap is not None and gap > 14_000 for gap in gaps)
+
+
+def test_an_outage_shorter_than_that_loses_nothing() -> None:
+    fleet = LiveFleet(plan_of(failing=0), START_MS)
+
+    readings = drain(fleet, START_MS + CATCH_UP_MS)[0]
+
+    assert fleet.skipped == 0
+    assert len(readings) == 6 * (CATCH_UP_MS // 200) + 1
+
+
+def test_what_disturbs_a_pump_is_told_and_seen() -> None:
+    readings, events = run_for(40, failing=0, chaos_pumps=1)
+
+    disturbed = {event.device_id for event in events}
+    assert len(disturbed) == 1
+    sent = {int(reading.timestamp or 0): reading for reading in by_device(readings)[disturbed.pop()]}
+    glitches = {event.time_ns // NS_PER_MS for event in events if event.kind is EventKind.GLITCH}
+    assert {moment for moment, reading in sent.items() if (reading.vibration_rms or 0) > 11.9} == glitches
+    assert glitches
+    (spell, *_) = (event for event in events if event.kind is EventKind.HEATWAVE)
+    began = spell.time_ns // NS_PER_MS
+    assert (sent[began].temperature or 0) - (sent[began - 200].temperature or 0) > 10
+
+
+def test_a_heatwave_warms_the_whole_fleet() -> None:
+    cool, warm = (run_for(5, heatwave=heatwave)[0] for heatwave in (False, True))
+
+    warmer = [(b.temperature or 0) - (a.temperature or 0) for a, b in zip(cool, warm, strict=True)]
+
+    assert warmer == pytest.approx([15.0] * len(warmer), abs=0.011)
