@@ -10,8 +10,9 @@ NS_PER_MS = 1_000_000
 NS_PER_HOUR = 3_600 * NS_PER_S
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_NS = 2**63 - 1
-# A number is epoch milliseconds. As milliseconds, 1e14 is the year 5138: from there on it can only be
-# microseconds, and from 1e17 on nanoseconds, which many clients send without being asked.
+# A number is epoch milliseconds. Below 1e11, the year 1973, it can only be seconds or a clock that was never set; from
+# 1e14, the year 5138, only microseconds, and from 1e17 nanoseconds, which many clients send without being asked.
+_MILLISECONDS_FROM = 10**11
 _MICROSECONDS_FROM = 10**14
 _NANOSECONDS_FROM = 10**17
 
@@ -19,7 +20,8 @@ _NANOSECONDS_FROM = 10**17
 def time_ns_of(timestamp: Timestamp) -> int:
     """Nanoseconds since 1970 of a payload's `timestamp`: ISO 8601 (UTC where it names no zone) or epoch ms.
 
-    Raises PayloadError where the value is neither, or lies beyond what 64 bits hold.
+    Raises PayloadError where the value is neither, lies beyond what 64 bits hold, or can only be seconds or a clock
+    that was never set.
     """
     time_ns = _from_iso(timestamp) if isinstance(timestamp, str) else _from_number(timestamp)
     if not 0 <= time_ns <= _MAX_NS:
@@ -44,6 +46,8 @@ def _from_number(timestamp: int | float) -> int:
         # Python raises instead of printing an integer of more than 4300 digits
         shown = "of many digits" if isinstance(timestamp, int) and timestamp.bit_length() > 128 else timestamp
         raise PayloadError(f"timestamp {shown} lies outside 1970 to 2262")
+    if timestamp < _MILLISECONDS_FROM:
+        raise PayloadError(f"timestamp {timestamp!r} is before 1973 as milliseconds; are these seconds?")
     if timestamp >= _NANOSECONDS_FROM:
         return int(timestamp)
     if timestamp >= _MICROSECONDS_FROM:

@@ -63,9 +63,15 @@ def test_the_same_moment_is_the_same_time_in_every_zone(moment: datetime, zone: 
     assert time_ns_of(there.isoformat()) == time_ns_of(moment.isoformat() + "Z") == time_ns_of(moment.isoformat())
 
 
-@given(st.integers(0, MAX_NS // 10**6))
+@given(st.integers(10**11, MAX_NS // 10**6))
 def test_milliseconds_are_exact(milliseconds: int) -> None:
     assert time_ns_of(milliseconds) == milliseconds * 10**6
+
+
+@pytest.mark.parametrize("timestamp", [0, 12_345, 1_767_225_600, 1_767_225_600.5])
+def test_seconds_and_clocks_never_set_are_refused(timestamp: float) -> None:
+    with pytest.raises(PayloadError, match="before 1973 as milliseconds"):
+        time_ns_of(timestamp)
 
 
 @given(st.integers(10**17, MAX_NS))

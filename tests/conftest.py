@@ -1,0 +1,65 @@
+"""What tests of several folders share: a small real model, trained once, and a registry that holds it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pdm_platform.contract.states import STATES, state_index
+from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES, PumpStates, fold
+from pdm_platform.core.training import OPSET, Lives, to_onnx, train
+from pdm_platform.stores.registry import Manifest, ManifestFacts, Registry
+
+NEW_PUMP = np.array([0.6, 0.6, 0.5, 1.0, 38.0, 4.2, 7.8, 2_850.0])
+WORN_PUMP = np.array([5.0, 5.0, 4.0, 8.1, 70.0, 3.0, 9.5, 2_780.0])
+Registered = Callable[..., tuple[Registry, Manifest]]
+
+
+def channels_at(health_percent: float) -> list[float]:
+    """The eight channels of a pump between new (100 %) and worn out (0 %)."""
+    return [float(value) for value in WORN_PUMP + (NEW_PUMP - WORN_PUMP) * health_percent / 100]
+
+
+def small_lives(*, lives: int = 6, readings: int = 80) -> Lives:
+    """Lives that wear in a straight line, with one percent of noise."""
+    draw = np.random.default_rng(1)
+    health = np.tile(np.linspace(100.0, 0.0, readings), lives)
+    devices = np.repeat([f"life-{number}" for number in range(lives)], readings)
+    time_ns = np.tile(10**18 + np.arange(readings, dtype=np.int64) * 10**9, lives)
+    channels = np.array([channels_at(value) for value in health]) * draw.normal(1.0, 0.01, (len(health), 8))
+    features = fold(PumpStates(), devices.tolist(), time_ns, channels)
+    return Lives(features, state_index(health), health, np.full(len(health), np.nan), time_ns, devices)
+
+
+@pytest.fixture(scope="session")
+def small_model() -> dict[str, bytes]:
+    """`state.onnx` and `health.onnx` of a model that tells `channels_at` apart."""
+    return to_onnx(train(small_lives(), seed=1, progress=lambda _text: None))
+
+
+@pytest.fixture
+def registered(small_model: dict[str, bytes], tmp_path: Path) -> Registered:
+    """Registers the small model below a root, with other files and facts as given: `registered(root, note=b"2")`."""
+
+    def register(root: Path, *, facts: dict[str, Any] | None = None, **files: bytes) -> tuple[Registry, Manifest]:
+        registry = Registry(root)
+        staged = tmp_path / f"staged-{len(list(tmp_path.iterdir()))}"
+        staged.mkdir()
+        for name, content in {**small_model, **{name.replace("_", "."): data for name, data in files.items()}}.items():
+            (staged / name).write_bytes(content)
+        given: dict[str, Any] = {
+            "feature_contract": FEATURE_CONTRACT,
+            "feature_names": list(FEATURE_NAMES),
+            "classes": [state.value for state in STATES],
+            "libraries": {},
+            "training_window": (0, 1),
+            "data_fingerprint": "d" * 64,
+            "metrics": {"macro_f1": 0.9, "baseline_macro_f1": 0.5, "health_mae_percent": 5.0, "unseen_pumps": 8.0},
+            "parent_run": "run-1",
+            "opset": dict(OPSET),
+        }
+        return registry, registry.register(staged, ManifestFacts(**{**given, **(facts or {})}))
+
+    return register
