@@ -42,4 +42,5 @@ lock: $(STAMP) ## pin all dependencies anew, with hashes (needs uv)
 	  -c requirements.txt -o requirements-dev.txt
 
 clean: ## remove .venv and all runs
+	@[ ! -d var ] || chmod -R u+w var  # model versions are read-only
 	rm -rf $(VENV) var
