@@ -139,9 +139,8 @@ def production(
 ) -> None:
     """Publish a live fleet in real time.
 
-    Readings keep an absolute schedule; what was late is made up for. A pump that has failed stands still. Prints one
-    JSON line at the end, with the readings of each pump and what really happened; exit code 1 where the broker did not
-    acknowledge everything.
+    What was late is made up for. A pump that has failed stands still. Prints one JSON line at the end, with what really
+    happened; exit code 1 where the broker did not acknowledge everything.
 
     Examples, the first with 24 pumps of which 5 fail within minutes:
 

@@ -103,7 +103,8 @@ class _History:
 
     def window(self, position: IntArray, lags: slice) -> FloatArray:
         """Readings at these lags behind each position, shape (lags, n, 8); NaN before a pump's first reading."""
-        return self.readings.take(self.place[position - _LAGS[lags]], axis=0)
+        window: FloatArray = self.readings.take(self.place[position - _LAGS[lags]], axis=0)
+        return window
 
     def keep(self, states: PumpStates, batch: Batch) -> None:
         """Remember the last readings of each pump."""
@@ -157,4 +158,5 @@ class _Window:
 
 
 def _pick(values: FloatArray, index: IntArray) -> FloatArray:
-    return np.take_along_axis(values, index[None], axis=0)[0]
+    picked: FloatArray = np.take_along_axis(values, index[None], axis=0)[0]
+    return picked

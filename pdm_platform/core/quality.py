@@ -7,6 +7,7 @@ import pandas as pd
 
 from pdm_platform.contract.measurements import DEVICE, TIME
 from pdm_platform.contract.states import STATES, state_index
+from pdm_platform.core.scores import confusion, macro_f1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +34,13 @@ def judge_predictions(telemetry: pd.DataFrame, predictions: pd.DataFrame) -> Qua
     joined = truth.merge(predictions[[DEVICE, TIME, "state", "health_percent"]], on=[DEVICE, TIME], how="inner")
     known = joined[joined["true_health"].notna()]
     states = [state.value for state in STATES]
+    told = known["state"].map(states.index).to_numpy(np.int64)
     return Quality(
         readings=len(telemetry),
         predicted=len(joined),
         coverage=len(joined) / len(telemetry) if len(telemetry) else float("nan"),
         state_mix={state: int((joined["state"] == state).sum()) for state in states},
         with_truth=len(known),
-        macro_f1=_macro_f1(known, states),
+        macro_f1=macro_f1(confusion(state_index(known["true_health"].to_numpy(np.float64)), told)),
         health_mae_percent=float((known["true_health"] - known["health_percent"]).abs().mean()),
     )
-
-
-def _macro_f1(known: pd.DataFrame, states: list[str]) -> float:
-    true = np.asarray(states)[state_index(known["true_health"].to_numpy(np.float64))]
-    said = known["state"].to_numpy(str)
-    occurring = [state for state in states if (true == state).any() or (said == state).any()]
-    scores = [
-        2 * int(((true == state) & (said == state)).sum()) / int((true == state).sum() + (said == state).sum())
-        for state in occurring
-    ]
-    return float(np.mean(scores)) if scores else float("nan")

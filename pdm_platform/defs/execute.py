@@ -47,6 +47,7 @@ class Teller:
     def __init__(self, instance: dg.DagsterInstance, run_id: str) -> None:
         self._instance, self._run_id = instance, run_id
         self._cursor: str | None = None
+        self._summaries: dict[str, str] = {}
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -67,8 +68,17 @@ class Teller:
         found = self._instance.get_records_for_run(self._run_id, cursor=self._cursor)
         self._cursor = found.cursor
         for record in found.records:
+            self._remember_summary(record.event_log_entry.dagster_event)
             for line in lines_of(record.event_log_entry):
+                if line["event"] == "success":
+                    line["summary"] = self._summaries.get(line["step"], "")
                 say({**line, "at": record.event_log_entry.timestamp})
+
+    def _remember_summary(self, event: dg.DagsterEvent | None) -> None:
+        """A step says in a few words what it did where it materialises, which comes before its success."""
+        if event is not None and event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION:
+            summary = event.step_materialization_data.materialization.metadata.get("summary")
+            self._summaries[str(event.step_key)] = "" if summary is None else str(summary.value)
 
 
 def say(line: dict[str, Any]) -> None:

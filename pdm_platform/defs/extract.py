@@ -34,4 +34,6 @@ def telemetry_window(config: TelemetryWindowConfig, platform: Platform) -> dg.Ma
             )
         devices = pc.count_distinct(table[DEVICE]).as_py()
         stored = platform.lake.write("telemetry_window", table, window, devices=devices)
-        return dg.MaterializeResult(metadata=describe(stored, table, devices=devices))
+        return dg.MaterializeResult(
+            metadata=describe(stored, table, summary=f"{table.num_rows:,} readings of {devices} pumps", devices=devices)
+        )

@@ -16,9 +16,13 @@ from pdm_platform.stores.lake import Artifact
 _PREVIEW_ROWS = 5
 
 
-def describe(artifact: Artifact, preview: pa.Table | None = None, **more: Any) -> dict[str, Any]:
-    """Metadata of a stored artifact, and what else the asset has to say. Rows and files under Dagster's own names."""
+def describe(artifact: Artifact, preview: pa.Table | None = None, *, summary: str = "", **more: Any) -> dict[str, Any]:
+    """Metadata of a stored artifact, and what else the asset has to say. Rows under Dagster's own name for them.
+
+    summary: what was done, in a few words; the number of rows where left out.
+    """
     found: dict[str, Any] = {
+        "summary": summary or f"{artifact.rows:,} rows",
         "window_start": iso_of(artifact.window.start_ns),
         "window_end": iso_of(artifact.window.end_ns),
         "sha256": artifact.sha256,

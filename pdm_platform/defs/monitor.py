@@ -1,6 +1,7 @@
 """Beside the flow: does the fleet still run as it did in training, and do the predictions fit what is known?"""
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Final
 
@@ -48,7 +49,7 @@ class LiveWindowConfig(dg.Config):
         dg.AssetCheckSpec("no_drift", asset="drift_report", description="Healthy operation is as in training.")
     ],
 )
-def drift_report(config: LiveWindowConfig, platform: Platform) -> dg.MaterializeResult[None]:
+def drift_report(config: LiveWindowConfig, platform: Platform) -> Iterator[dg.MaterializeResult[None]]:
     """How far healthy operation has moved from the training reference, channel by channel (Evidently).
 
     Compared are live readings that the platform predicts HEALTHY with healthy training readings: wear is no drift.
@@ -65,9 +66,10 @@ def drift_report(config: LiveWindowConfig, platform: Platform) -> dg.Materialize
         with platform.store() as store:
             store.write(DRIFT_SCORE, scores)
         stored = platform.lake.write("drift_report", scores, window, model_version=version, drifted=judged.drifted)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata=describe(
                 stored,
+                summary=f"{'drifted' if judged.drifted else 'no drift'}, largest score {judged.largest_score:.2f}",
                 model_version=version,
                 drifted=judged.drifted,
                 share_drifted=judged.share_drifted,
@@ -156,7 +158,7 @@ def _drift_check(judged: DriftJudgement) -> dg.AssetCheckResult:
         )
     ],
 )
-def prediction_quality(config: LiveWindowConfig, platform: Platform) -> dg.MaterializeResult[None]:
+def prediction_quality(config: LiveWindowConfig, platform: Platform) -> Iterator[dg.MaterializeResult[None]]:
     """Coverage and mix of the live predictions, and their error where readings carry the true health."""
     with explained():
         window = config.window()
@@ -164,8 +166,9 @@ def prediction_quality(config: LiveWindowConfig, platform: Platform) -> dg.Mater
         facts = {name: value for name, value in asdict(quality).items() if value == value}  # NaN: nothing to judge by
         stored = platform.lake.write_facts("prediction_quality", window, **facts)
         facts["state_mix"] = counts(quality.state_mix)
-        return dg.MaterializeResult(
-            metadata=describe(stored, **facts),
+        summary = f"{quality.predicted:,} of {quality.readings:,} readings predicted"
+        yield dg.MaterializeResult(
+            metadata=describe(stored, summary=summary, **facts),
             check_results=[
                 dg.AssetCheckResult(
                     check_name="readings_are_predicted",

@@ -40,6 +40,7 @@ def production_model(
             announce(link, platform.settings.topics, pointer)
         return dg.MaterializeResult(
             metadata={
+                "summary": f"{version} is in production",
                 "version": version,
                 "previous": entry.from_version or "-",
                 "promoted_at": pointer.promoted_at,

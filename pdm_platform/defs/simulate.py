@@ -60,7 +60,11 @@ def simulated_lifecycles(
         )
         return dg.MaterializeResult(
             metadata=describe(
-                artifact, **facts, devices=len(campaign.devices), readings_by_device=counts(campaign.counts)
+                artifact,
+                summary=f"{stored:,} readings of {len(campaign.devices)} pumps published and stored",
+                **facts,
+                devices=len(campaign.devices),
+                readings_by_device=counts(campaign.counts),
             )
         )
 

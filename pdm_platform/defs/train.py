@@ -50,7 +50,7 @@ def candidate_model(
             "seed": config.seed,
             "train_devices": seen,
             "unseen_devices": unseen,
-            "window": [source.window.start_ns, source.window.end_ns],
+            "training_window": [source.window.start_ns, source.window.end_ns],
             "data_fingerprint": source.sha256,
             "feature_contract": FEATURE_CONTRACT,
         }
@@ -62,6 +62,7 @@ def candidate_model(
         (staging / "split.json").write_bytes(to_json(split))
         stored = lake.write_facts("candidate_model", source.window, **split)
         facts: dict[str, Any] = {
+            "summary": f"{len(teachers):,} readings of {len(seen)} pumps, {len(unseen)} pumps kept back",
             "training_rows": len(teachers),
             "training_seconds": round(time.monotonic() - started_s, 2),
             "train_devices": seen,

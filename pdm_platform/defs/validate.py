@@ -51,7 +51,10 @@ def validated_telemetry(
         )
     with explained():
         stored = platform.lake.write("validated_telemetry", table, extracted.window, expectations=len(findings))
-    yield dg.MaterializeResult(metadata=describe(stored, table, expectations=len(findings), **report(page)))
+    summary = f"{table.num_rows:,} readings met {len(findings)} expectations"
+    yield dg.MaterializeResult(
+        metadata=describe(stored, table, summary=summary, expectations=len(findings), **report(page))
+    )
 
 
 def _as_check(finding: Finding) -> dg.AssetCheckResult:

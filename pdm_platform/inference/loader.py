@@ -47,27 +47,32 @@ class ModelLoader:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._seen: ModelPointer | None = None
+        self._loaded: ModelPointer | None = None
+        self._refused: tuple[ModelPointer, str] | None = None
         self.current: LoadedModel | None = None
 
     def follow(self, now_ns: int) -> ModelStatus | None:
         """Take the production version where the pointer has moved since the last look.
 
-        Returns what happened, None where nothing moved. A version that is refused leaves the old one serving.
+        Returns what happened, None where nothing did. A version that is refused leaves the old one serving, and is
+        tried again at each look: it may have been unreadable for a moment, or be restored from a backup.
         """
         try:
             pointer = self._registry.production()
         except PdmError as error:
             log.error("production pointer unreadable: %s", error)
             return None
-        if pointer is None or pointer == self._seen:
+        if pointer is None or pointer == self._loaded:
             return None
-        self._seen = pointer
         try:
             self.current = load(self._registry, pointer)
         except PdmError as error:
+            if self._refused == (pointer, str(error)):
+                return None
+            self._refused = (pointer, str(error))
             log.error("model %s refused: %s", pointer.version, error)
             return self._status(pointer.version, loaded=False, reason=str(error), now_ns=now_ns)
+        self._loaded, self._refused = pointer, None
         log.info("model %s is serving", pointer.version)
         return self._status(pointer.version, loaded=True, reason="verified", now_ns=now_ns)
 

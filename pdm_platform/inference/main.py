@@ -14,6 +14,9 @@ from pdm_platform.runtime.service import Health, run_service
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.registry import Registry
 
+# what waits to be published at a stop has already been waited for once
+_LAST_FLUSH_S = 0.5
+
 
 def main() -> int:
     """Run `pdmctl inference` until a signal ends it."""
@@ -22,16 +25,23 @@ def main() -> int:
     def body(stop: threading.Event, health: Health, registry: CollectorRegistry) -> None:
         inbox = Inbox(settings.inference_queue_size)
         topics = platform.topics
-        link = Link(
+        source = Link(
             platform,
             CLIENT_ID,
             subscriptions=(topics.every(Kind.TELEMETRY), topics.of(Kind.MODEL_PRODUCTION)),
             on_message=inbox.put,
+            stop=stop,
+        )
+        outlet = Link(
+            platform,
+            f"{CLIENT_ID}-outlet",
+            persistent=False,
             max_unacknowledged=2 * settings.inference_max_batch,
             stop=stop,
         )
         service = InferenceService(
-            link,
+            source,
+            outlet,
             inbox,
             ModelLoader(Registry(platform.registry_path)),
             topics,
@@ -40,11 +50,13 @@ def main() -> int:
             platform.home.absolute() / "inference" / "state.npz",
             Metrics(registry, inbox),
         )
-        link.start()
+        source.start()
+        outlet.start()
         try:
             service.run(stop, health)
         finally:
             inbox.close()
-            link.stop()
+            source.stop()
+            outlet.stop(_LAST_FLUSH_S)
 
     return run_service("inference", body, http_port=settings.inference_http_port, log_level=platform.log_level)

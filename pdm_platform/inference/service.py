@@ -48,11 +48,16 @@ class Metrics:
 
 
 class InferenceService:
-    """One process that predicts every reading of the fleet."""
+    """One process that predicts every reading of the fleet.
+
+    source: the link that fills the inbox. outlet: another one to publish on: a full inbox holds back the source's
+    network thread, and with it the broker's answers to what was published there.
+    """
 
     def __init__(
         self,
-        link: Link,
+        source: Link,
+        outlet: Link,
         inbox: Inbox,
         loader: ModelLoader,
         topics: Topics,
@@ -61,28 +66,33 @@ class InferenceService:
         snapshot_path: Path,
         metrics: Metrics,
     ) -> None:
-        self._link, self._inbox, self._loader, self._topics = link, inbox, loader, topics
+        self._source, self._outlet = source, outlet
+        self._inbox, self._loader, self._topics = inbox, loader, topics
         self._limits, self._settings, self._metrics = limits, settings, metrics
         self._snapshot_path = snapshot_path
         self._state = snapshot.restore(snapshot_path)
         self._clock = DeviceClock()
         self._next_look_s = 0.0
         self._next_snapshot_s = time.monotonic() + settings.inference_snapshot_s
+        self._snapshot_fault: str | None = None
 
     def run(self, stop: threading.Event, health: Health) -> None:
         """Predict until told to stop; what was published is acknowledged before it returns."""
         health.require("loop", within_s=_PUBLISH_WAIT_S + 10)
-        health.watch("broker", lambda: None if self._link.ready else "not connected to the broker")
+        health.watch("broker", self._broker_fault)
+        health.watch("snapshot", lambda: self._snapshot_fault)
         health.watch("model", lambda: None if self._loader.current else "no model in production yet: run `retrain`")
         while not stop.is_set():
-            self._link.check()
+            self._source.check()
+            self._outlet.check()
             self._follow_model()
-            self.turn(self._inbox.take(self._settings.inference_max_batch, _TURN_S))
-            self._save_when_due()
+            self.turn(self._inbox.take(self._settings.inference_max_batch, _TURN_S), stop)
+            if time.monotonic() >= self._next_snapshot_s:
+                self._save()
             health.progress("loop")
-        snapshot.save(self._state, self._snapshot_path)
+        self._save()
 
-    def turn(self, batch: list[Message]) -> None:
+    def turn(self, batch: list[Message], stop: threading.Event) -> None:
         """Answer one batch. A prediction is at the broker before its reading is acknowledged."""
         if not batch:
             return
@@ -90,13 +100,21 @@ class InferenceService:
         readings = self._decode(batch)
         if readings:
             self._answer(readings)
-        if self._link.flush(_PUBLISH_WAIT_S):
-            self._link.acknowledge(batch)
+        if self._is_published(stop):
+            self._source.acknowledge(batch)
         else:
             # the broker delivers the batch again after its ack_wait, and each answer is the same point again
-            log.warning("broker took no predictions for %g s; %d readings wait", _PUBLISH_WAIT_S, len(batch))
+            log.warning("the broker has not taken all predictions; %d readings stay unacknowledged", len(batch))
         self._metrics.batch.observe(len(batch))
         self._metrics.seconds.observe(time.monotonic() - started_s)
+
+    def _is_published(self, stop: threading.Event) -> bool:
+        deadline_s = time.monotonic() + _PUBLISH_WAIT_S
+        while not self._outlet.flush(_TURN_S):
+            # a broker that hangs must not hold back a stop
+            if stop.is_set() or time.monotonic() > deadline_s:
+                return False
+        return True
 
     def _decode(self, batch: list[Message]) -> list[TimedReading]:
         readings = []
@@ -125,10 +143,10 @@ class InferenceService:
             return
         predictions, alarms = predict(self._state, loaded, readings, time.time_ns())
         for prediction in predictions:
-            self._link.publish(self._topics.of(Kind.PREDICTION, prediction.device_id), encode(prediction))
+            self._outlet.publish(self._topics.of(Kind.PREDICTION, prediction.device_id), encode(prediction))
         for alarm in alarms:
             log.info("alarm: %s", alarm.message)
-            self._link.publish(self._topics.of(Kind.ALARM, alarm.device_id), encode(alarm))
+            self._outlet.publish(self._topics.of(Kind.ALARM, alarm.device_id), encode(alarm))
         self._metrics.predicted.inc(len(predictions))
         self._metrics.alarms.inc(len(alarms))
 
@@ -142,9 +160,17 @@ class InferenceService:
         self._metrics.model.clear()
         if status.serving:
             self._metrics.model.labels(version=status.serving).set(1)
-        self._link.publish(self._topics.of(Kind.MODEL_STATUS), encode(status), retain=True)
+        self._outlet.publish(self._topics.of(Kind.MODEL_STATUS), encode(status), retain=True)
 
-    def _save_when_due(self) -> None:
-        if time.monotonic() >= self._next_snapshot_s:
+    def _broker_fault(self) -> str | None:
+        return None if self._source.ready and self._outlet.ready else "not connected to the broker"
+
+    def _save(self) -> None:
+        self._next_snapshot_s = time.monotonic() + self._settings.inference_snapshot_s
+        try:
             snapshot.save(self._state, self._snapshot_path)
-            self._next_snapshot_s = time.monotonic() + self._settings.inference_snapshot_s
+            self._snapshot_fault = None
+        except OSError as error:
+            # predictions matter more than baselines after a restart: a full disk must not end the service
+            self._snapshot_fault = f"cannot write {str(self._snapshot_path)!r}: {error.strerror}"
+            log.error("snapshot: %s", self._snapshot_fault)

@@ -2,12 +2,10 @@
 
 import logging
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from pdm_platform.contract.errors import PdmError
 from pdm_platform.core.alarms import AlarmStates
 from pdm_platform.core.features import PumpStates
 from pdm_platform.core.prognosis import PrognosisStates
@@ -44,7 +42,7 @@ def restore(path: Path) -> FleetState:
             PrognosisStates.from_arrays(parts["prognosis"]),
             AlarmStates.from_arrays(parts["alarms"]),
         )
-    except (PdmError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile and numpy meet a damaged file with a dozen kinds of it
         aside = path.with_suffix(".refused")
         path.replace(aside)
         log.error("snapshot %s cannot be used (%s); kept as %s, baselines start anew", path, error, aside.name)

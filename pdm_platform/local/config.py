@@ -2,6 +2,7 @@
 
 from pydantic import SecretStr
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pdm_platform.inference.settings import InferenceSettings
@@ -45,7 +46,7 @@ def print_settings(*, markdown: bool) -> None:
     for part, settings in PARTS:
         loaded = settings.load()
         for name, field in settings.model_fields.items():
-            value, default = _shown(getattr(loaded, name)), _shown(field.default)
+            value, default = escape(_shown(getattr(loaded, name))), escape(_shown(field.default))
             style = "" if value == default else "bold"
             table.add_row(
                 f"PDM_{name.upper()}", part, f"[{style}]{value}" if style else value, default, field.description

@@ -81,6 +81,9 @@ def run_export(what: str, format: str, start: str, end: str, output: Path | None
     if output is None:
         _write(rows, format, sys.stdout.buffer)
     else:
-        with output.open("wb") as sink:
-            _write(rows, format, sink)
+        try:
+            with output.open("wb") as sink:
+                _write(rows, format, sink)
+        except OSError as error:
+            raise SettingsError(f"--output {str(output)!r}: {error.strerror}") from None
     print(f"{rows.num_rows} rows of {what}", file=sys.stderr)

@@ -33,7 +33,7 @@ def list_versions() -> None:
             manifest.version,
             f"[green]{mark}",
             f"{metrics.get('macro_f1', float('nan')):.3f}",
-            f"{metrics.get('health_mae', float('nan')):.1f} %",
+            f"{metrics.get('health_mae_percent', float('nan')):.1f} %",
             manifest.created_at,
             manifest.data_fingerprint[:12],
         )

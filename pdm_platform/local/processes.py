@@ -1,6 +1,7 @@
 """Child processes: started in their own session, restarted when they die, all gone when the parent stops."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pdm_platform.contract.errors import ProcessError
 
@@ -21,6 +23,9 @@ STOP_WITHIN_S = 4.0
 _RESTART_DELAY_S = 0.3
 _MAX_RESTARTS = 20
 _LOG_TAIL_LINES = 15
+_INTERRUPTS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# a proxy of the environment must not be asked for what listens on loopback
+_LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def free_port() -> int:
@@ -86,6 +91,12 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.handle.pid, number)
 
+    def kill_all(self) -> None:
+        """Kill it and what it started, also where it has gone before them."""
+        if self.handle is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.handle.pid, signal.SIGKILL)
+
     def log_tail(self) -> str:
         """The last lines of its log."""
         lines = (
@@ -96,12 +107,13 @@ class Process:
     def problems(self) -> dict[str, str]:
         """What its `/healthz` says is wrong, by part; empty when healthy."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/healthz", timeout=1.0):
+            with _LOOPBACK.open(f"http://127.0.0.1:{self.http_port}/healthz", timeout=1.0):
                 return {}
         except urllib.error.HTTPError as error:
-            found: dict[str, str] = json.loads(error.read())["problems"]
+            with error:
+                found: dict[str, str] = json.loads(error.read())["problems"]
             return found
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             return {"http": str(error)}
 
 
@@ -112,14 +124,16 @@ class Processes:
     children: list[Process] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _stopped: threading.Event = field(default_factory=threading.Event)
+    _restarting: threading.Lock = field(default_factory=threading.Lock)
     _watcher: threading.Thread | None = None
 
     def start(self, process: Process) -> Process:
-        """Start one child and look after it from now on."""
+        """Start one child and look after it from now on. Only the main thread may call this, and `stop`."""
         if self._stopping.is_set():
             raise ProcessError(f"{process.name} is not started any more: the stack is stopping")
-        process.start()
-        self.children.append(process)
+        with _interrupts_later():
+            process.start()
+            self.children.append(process)
         if self._watcher is None:
             self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
             self._watcher.start()
@@ -148,21 +162,27 @@ class Processes:
             for process in self.children:
                 if process.restart and not process.running and process.restarts < _MAX_RESTARTS:
                     process.restarts += 1
-                    if self._stopping.wait(_RESTART_DELAY_S):
-                        break
-                    process.start()
+                    self._restart(process)
         # a child is told when the thread that started it ends: not before its turn to stop
         self._stopped.wait()
+
+    def _restart(self, process: Process) -> None:
+        self._stopping.wait(_RESTART_DELAY_S)
+        with self._restarting:  # `stop` either comes before it or sees the new child
+            if not self._stopping.is_set():
+                process.start()
 
     def stop(self) -> None:
         """End all: the youngest first and the oldest, the broker, last; what does not go in time is killed."""
         self._stopping.set()
-        with _without_interrupts():
+        # an impatient second Ctrl-C, or the terminal that closes, must not leave processes behind
+        with _interrupts(signal.SIG_IGN), self._restarting:
             self._end_all()
         self._stopped.set()
 
     def _end_all(self) -> None:
         deadline = time.monotonic() + STOP_WITHIN_S
+        alive = [process for process in self.children if process.running]
         first, rest = self.children[:1], self.children[1:]
         for group, until in ((rest, deadline - 1.0), (first, deadline)):
             for process in group:
@@ -171,21 +191,30 @@ class Processes:
                 if process.handle is not None:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.handle.wait(max(0.05, until - time.monotonic()))
-        for process in self.children:
-            process.signal(signal.SIGKILL)
+        for process in alive:
+            process.kill_all()
             if process.handle is not None:
                 process.handle.wait()
 
 
 @contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """An impatient second Ctrl-C must not leave processes behind."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+def _interrupts_later() -> Iterator[None]:
+    """An interrupt between the start of a child and its entry in the list would leave it behind: it waits."""
+    came: list[int] = []
+    with _interrupts(lambda number, _frame: came.append(number)):
+        yield
+    for number in came[:1]:
+        signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def _interrupts(handler: Any) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _INTERRUPTS}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 def _refuses(port: int) -> bool:
@@ -196,9 +225,12 @@ def _refuses(port: int) -> bool:
 
 def end_with_parent() -> None:
     """On Linux, ask for SIGTERM when the parent dies, so that even a killed parent leaves no orphan."""
-    if "PDM_PARENT_PID" not in os.environ or not sys.platform.startswith("linux"):
+    parent = os.environ.get("PDM_PARENT_PID", "")
+    if not parent or not sys.platform.startswith("linux"):
         return
     import ctypes
 
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    if not Path("/proc", parent).exists():  # it died before it could be asked for
+        raise SystemExit(1)

@@ -32,15 +32,15 @@ def duration(hours: float | None) -> str:
 
 
 def next_to_fail(pumps: dict[str, PumpView]) -> list[tuple[str, PumpView]]:
-    """The pumps, the one to look at first on top: shortest remaining life, then worst health."""
+    """The pumps, the next to fail on top: shortest remaining life, then worst health; then failed, healthy, unknown."""
 
-    def urgency(item: tuple[str, PumpView]) -> tuple[bool, float, float, str]:
+    def urgency(item: tuple[str, PumpView]) -> tuple[int, float, float, str]:
         prediction = item[1].prediction
         if prediction is None:
-            return (True, math.inf, 100.0, item[0])
+            return (3, math.inf, 100.0, item[0])
         hours = prediction.rul_hours
-        worn = prediction.state is not State.HEALTHY
-        return (not worn, math.inf if hours is None else hours, prediction.health_percent, item[0])
+        group = 1 if item[1].failed else 2 if prediction.state is State.HEALTHY else 0
+        return (group, math.inf if hours is None else hours, prediction.health_percent, item[0])
 
     return sorted(pumps.items(), key=urgency)
 

@@ -122,7 +122,7 @@ def test_every_delivery_is_acknowledged_and_only_flagged_repeats_are_left_out(
 
     acknowledged += intake.settle(batch)
 
-    left_out = {number for number in range(len(arrivals))} - {message.received_ns for message in taken}
+    left_out = set(range(len(arrivals))) - {message.received_ns for message in taken}
     assert len(left_out) == intake.repeats
     assert all(arrivals[number][2] for number in left_out)
     assert {(message.mid, message.payload) for message in acknowledged} == {(mid, load) for mid, load, _ in arrivals}

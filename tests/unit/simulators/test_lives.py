@@ -1,6 +1,7 @@
 """Labelled lives laid out in time."""
 
 from collections import Counter
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
@@ -78,9 +79,9 @@ def test_bytes_do_not_depend_on_where_a_campaign_is_cut(cuts: list[int]) -> None
     lives = Lives.lay_out(LivesPlan(stress=3, accelerated=0, nominal=0), END_NS)
     bounds = [0, *sorted(cuts), len(lives)]
 
-    pieces = [lives.messages(TOPICS, start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)]
+    pieces = [lives.messages(TOPICS, start, stop) for start, stop in pairwise(bounds)]
 
-    assert sum(pieces, []) == lives.messages(TOPICS, 0, len(lives))
+    assert list(chain.from_iterable(pieces)) == lives.messages(TOPICS, 0, len(lives))
 
 
 def test_counts_tell_how_far_each_device_has_come() -> None:

@@ -73,7 +73,7 @@ def test_a_reading_is_the_same_alone_and_among_others(seed: int, places: list[tu
 @pytest.mark.parametrize("mode", FAILURE_MODES)
 def test_every_value_stays_plausible_to_the_end_of_life(mode: str) -> None:
     fleet = fleet_of(100)
-    ends = [whole_life(fleet, pump) for pump in np.flatnonzero(fleet.life.pattern == FAILURE_MODES.index(mode))]
+    ends = [whole_life(fleet, int(pump)) for pump in np.flatnonzero(fleet.life.pattern == FAILURE_MODES.index(mode))]
 
     channels = np.concatenate([fleet.readings(*end).channels for end in ends])
 

@@ -1,0 +1,119 @@
+"""Sixth stage: judge the candidate on pumps it has not seen, as it would be served, and keep it as a model version."""
+
+from collections.abc import Iterator
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Final, cast
+
+import dagster as dg
+
+from pdm_platform.contract.errors import LakeError
+from pdm_platform.contract.states import STATES
+from pdm_platform.core import prognosis
+from pdm_platform.core.evaluation import Evaluation, confusion_png, evaluate, render_html
+from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
+from pdm_platform.core.promotion import gates
+from pdm_platform.core.serving import ServingModel
+from pdm_platform.core.training import OPSET, Lives
+from pdm_platform.defs.metadata import counts, describe, explained, image, report
+from pdm_platform.defs.resources import Platform
+from pdm_platform.defs.train import candidate_model, lives_of
+from pdm_platform.stores.files import to_json
+from pdm_platform.stores.lake import Artifact, Lake
+from pdm_platform.stores.registry import ManifestFacts
+
+_LIBRARIES: Final = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
+
+
+@dg.asset(group_name="evaluate", kinds={"onnx"}, deps=[candidate_model])
+def model_evaluation(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """The candidate against pumps it has not seen, and against simple rules on the same pumps.
+
+    What is judged is the ONNX that would serve. With its evaluation it becomes an immutable model version.
+    """
+    with explained():
+        lake = platform.lake
+        candidate = lake.current("candidate_model")
+        staging = lake.folder("candidate_model", candidate.window) / "staging"
+        trained, unseen = _divided(lake, candidate)
+        evaluation = _judge(staging, trained, unseen)
+        (staging / "evaluation.json").write_bytes(to_json(evaluation.to_json()))
+        (staging / "evaluation.html").write_text(render_html(evaluation), encoding="utf-8")
+        manifest = platform.registry.register(staging, _facts(candidate, evaluation, context.run_id))
+        stored = lake.write_facts("model_evaluation", candidate.window, version=manifest.version)
+        metrics = manifest.metrics
+        return dg.MaterializeResult(
+            metadata=describe(
+                stored,
+                version=manifest.version,
+                summary=f"macro F1 {metrics['macro_f1']:.3f} on unseen pumps, {manifest.version}",
+                metrics=counts(metrics),
+                macro_f1=metrics["macro_f1"],
+                unseen_readings=len(unseen),
+                confusion=image(confusion_png(evaluation), "confusion matrix on unseen pumps"),
+                **report(platform.registry.folder(manifest.version) / "evaluation.html"),
+            )
+        )
+
+
+def _divided(lake: Lake, candidate: Artifact) -> tuple[Lives, Lives]:
+    """Lives the candidate was trained on and lives it has not seen, from the very table it was trained from."""
+    source = lake.current("feature_table")
+    if source.sha256 != candidate.facts["data_fingerprint"]:
+        raise LakeError(
+            "'feature_table' has changed since 'candidate_model' was trained from it",
+            hint="materialise 'candidate_model' again",
+        )
+    lives = lives_of(lake.read(source))
+    trained, unseen = candidate.facts["train_devices"], candidate.facts["unseen_devices"]
+    return lives.of(cast(list[str], trained)), lives.of(cast(list[str], unseen))
+
+
+def _judge(staging: Path, trained: Lives, unseen: Lives) -> Evaluation:
+    model = ServingModel.from_bytes((staging / "state.onnx").read_bytes(), (staging / "health.onnx").read_bytes())
+    output = model.predict(unseen.features)
+    devices = unseen.device_ids.tolist()
+    rul_hours = prognosis.fold(prognosis.PrognosisStates(), devices, unseen.time_ns, output.health_percent)
+    return evaluate(unseen, output, rul_hours, train_lives=trained)
+
+
+def _facts(candidate: Artifact, evaluation: Evaluation, run_id: str) -> ManifestFacts:
+    return ManifestFacts(
+        feature_contract=FEATURE_CONTRACT,
+        feature_names=list(FEATURE_NAMES),
+        classes=[state.value for state in STATES],
+        libraries={name: installed(name) for name in _LIBRARIES},
+        training_window=(candidate.window.start_ns, candidate.window.end_ns),
+        data_fingerprint=str(candidate.facts["data_fingerprint"]),
+        metrics=evaluation.metrics(),
+        parent_run=run_id,
+        opset=dict(OPSET),
+    )
+
+
+def evaluated_version(lake: Lake) -> str:
+    """The version that was evaluated last. Raises LakeError where there is none."""
+    return str(lake.current("model_evaluation").facts["version"])
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(gate.name, asset=model_evaluation, blocking=True, description=f"Expected: {gate.expected}.")
+        for gate in gates({})
+    ]
+)
+def evaluation_gates(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    """What the version's own manifest must show before it may be promoted."""
+    with explained():
+        manifest = platform.registry.verify(evaluated_version(platform.lake))
+    for gate in gates(manifest.metrics):
+        yield dg.AssetCheckResult(
+            check_name=gate.name,
+            passed=gate.passed,
+            metadata={
+                "observed": "nothing" if gate.observed is None else gate.observed,
+                "expected": gate.expected,
+                "version": manifest.version,
+                "unseen_pumps": manifest.metrics.get("unseen_pumps", 0.0),
+            },
+        )

@@ -1,0 +1,192 @@
+"""A platform in a folder of its own: real store, lake, registry and simulators, and a broker that is also the bridge."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import msgspec
+import pyarrow as pa
+import pytest
+
+from pdm_platform.contract.measurements import PUMP_LABELS, Window
+from pdm_platform.contract.payloads import Labelled, decode
+from pdm_platform.contract.times import time_ns_of
+from pdm_platform.contract.topics import Kind, Topics
+from pdm_platform.definitions import defs
+from pdm_platform.defs.resources import Broker, Platform
+from pdm_platform.runtime.settings import PlatformSettings
+from pdm_platform.stores.lake import Lake
+from pdm_platform.stores.registry import Registry
+from pdm_platform.stores.telemetry import open_store
+
+PLAN = "stress:8,accelerated:2"
+WINDOW_END = "2026-03-01T00:00:00Z"
+
+
+class BridgingLink:
+    """Takes what is published as the broker would, and stores labelled readings at each flush as the bridge would."""
+
+    def __init__(self, settings: PlatformSettings, retained: dict[str, bytes], lose: int) -> None:
+        self._settings, self._retained, self._lose = settings, retained, lose
+        self._waiting: list[dict[str, Any]] = []
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
+        assert qos == 1
+        if retain:
+            self._retained[topic] = payload
+        elif Topics().parse(topic).kind is Kind.TRAINING:
+            self._waiting.append(_row(decode(Labelled, payload)))
+        return 1
+
+    def flush(self, timeout_s: float) -> bool:
+        assert timeout_s > 0
+        kept, self._waiting = self._waiting[self._lose :], []
+        if kept:
+            store = open_store(self._settings.resolved_store_url)
+            store.write(PUMP_LABELS, pa.Table.from_pylist(kept, schema=PUMP_LABELS.schema))
+            store.close()
+        return True
+
+    def check(self) -> None:
+        """It never refuses."""
+
+
+def _row(reading: Labelled) -> dict[str, Any]:
+    assert reading.timestamp is not None
+    fields = msgspec.structs.asdict(reading)
+    return {**fields, "time_ns": time_ns_of(reading.timestamp), "ground_truth": reading.ground_truth.value}
+
+
+RETAINED: dict[str, bytes] = {}
+
+
+class BridgingBroker(Broker):
+    """lose: readings of each batch that never reach the store."""
+
+    lose: int = 0
+
+    @contextmanager
+    def link(self) -> Iterator[Any]:
+        yield BridgingLink(PlatformSettings.load(), RETAINED, self.lose)
+
+
+@dataclass
+class World:
+    """The platform below `home`, which the environment names while the test runs."""
+
+    home: Path
+    instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.home / "lake")
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.home / "registry")
+
+    @property
+    def retained(self) -> dict[str, bytes]:
+        """Retained messages by topic."""
+        return RETAINED
+
+    @contextmanager
+    def store(self) -> Iterator[Any]:
+        store = open_store(f"sqlite:///{self.home / 'store' / 'telemetry.sqlite'}")
+        yield store
+        store.close()
+
+    def materialize(self, *names: str, lose: int = 0, **config: dict[str, Any]) -> dg.ExecuteInProcessResult:
+        """Materialise these assets with their checks, as the UI would; `config` by asset name."""
+        asset_graph = defs.resolve_asset_graph()
+        keys = [dg.AssetKey(name) for name in names]
+        checks = [key for key in asset_graph.asset_check_keys if key.asset_key in keys]
+        job = dg.define_asset_job(
+            "chosen", selection=dg.AssetSelection.assets(*keys) | dg.AssetSelection.checks(*checks)
+        )
+        chosen = dg.Definitions(
+            assets=defs.assets,
+            asset_checks=defs.asset_checks,
+            jobs=[job],
+            resources={"platform": Platform(), "broker": BridgingBroker(lose=lose)},
+            executor=dg.in_process_executor,
+        )
+        return chosen.resolve_job_def("chosen").execute_in_process(
+            run_config={"ops": {name: {"config": values} for name, values in config.items()}},
+            instance=self.instance,
+            raise_on_error=False,
+        )
+
+
+FLOW: Sequence[str] = (
+    "simulated_lifecycles",
+    "telemetry_window",
+    "validated_telemetry",
+    "feature_table",
+    "candidate_model",
+    "model_evaluation",
+    "production_model",
+)
+SMALL: dict[str, dict[str, Any]] = {
+    "simulated_lifecycles": {"seed": 7, "plan": PLAN, "window_end": WINDOW_END},
+    "telemetry_window": {"window_end": WINDOW_END},
+}
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """The description of the one step that failed."""
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    data = event.step_failure_data.user_failure_data
+    assert data is not None, event.step_failure_data.error
+    return data.description or ""
+
+
+def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    """Metadata values of an asset's materialisation, by label."""
+    (event,) = result.asset_materializations_for_node(asset)
+    return {label: value.value for label, value in event.metadata.items()}
+
+
+def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """Whether each check that ran passed."""
+    return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+
+
+def _enter(home: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    for name in ("PDM_STORE_URL", "PDM_TOPIC_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PDM_HOME", str(home))
+    (home / "store").mkdir(parents=True, exist_ok=True)
+    RETAINED.clear()
+    return World(home)
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the whole flow has run once, on a small plan."""
+    home = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        result = _enter(home, monkeypatch).materialize(*FLOW, **SMALL)
+        assert result.success, [event.message for event in result.all_events if event.is_failure]
+    return home
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A platform in which nothing has happened yet."""
+    return _enter(tmp_path / "home", monkeypatch)
+
+
+@pytest.fixture
+def trained(trained_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A copy of the platform in which the whole flow has run once."""
+    home = tmp_path / "home"
+    shutil.copytree(trained_home, home)
+    return _enter(home, monkeypatch)
+
+
+WHOLE = Window(0, 2**62)

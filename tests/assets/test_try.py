@@ -1,0 +1,3 @@
+def test_x(trained):
+    print(list(trained.home.rglob("*")))
+    assert 0
