@@ -133,17 +133,17 @@ def _mission(console: Console, steps: Steps, stack: Stack, witness: Witness, see
         config = {"ops": {name: {"config": window} for name in ("drift_report", "prediction_quality")}}
         stack.run_job("monitor", lambda event: _tell(steps, event), config=config)
     with steps.step("what happened, counted from the store and the broker's stream"):
-        return _conclude(console, steps, stack, witness, seed)
+        summary = _conclude(steps, stack, witness, seed)
+    _print_summary(console, summary, stack.home)
+    return summary
 
 
 def _tell(steps: Steps, event: dict[str, Any]) -> None:
     match event["event"]:
-        case "check":
-            verdict = "passed" if event["passed"] else "FAILED"
-            observed = f": {event['observed']}, expected {event['expected']}" if "observed" in event else ""
-            steps.say(f"  {verdict} {event['check']}{observed}")
-        case "success":
-            steps.say(f"{event['step']} {event.get('summary', '')}")
+        case "check" if not event["passed"]:
+            steps.say(f"  FAILED {event['check']}: {event.get('observed')}, expected {event.get('expected')}")
+        case "success" if event.get("summary"):
+            steps.say(f"{event['step']}: {event['summary']}")
         case "log":
             steps.say(f"  {event['text']}")
 
@@ -191,7 +191,7 @@ def _settle(stack: Stack, witness: Witness) -> None:
         store.close()
 
 
-def _conclude(console: Console, steps: Steps, stack: Stack, witness: Witness, seed: int) -> Summary:
+def _conclude(steps: Steps, stack: Stack, witness: Witness, seed: int) -> Summary:
     registry = Registry(stack.platform.registry_path)
     pointer = registry.production()
     assert pointer is not None
@@ -213,11 +213,11 @@ def _conclude(console: Console, steps: Steps, stack: Stack, witness: Witness, se
     write_report(folder / "report.html", summary, facts, evaluation)
     summary.duration_s = round(time.monotonic() - steps.started_s, 1)
     (folder / "summary.json").write_text(json.dumps(summary.to_dict(), indent=2) + "\n", encoding="utf-8")
-    _print_summary(console, summary, folder, stack.home)
     return summary
 
 
-def _print_summary(console: Console, summary: Summary, folder: Path, home: Path) -> None:
+def _print_summary(console: Console, summary: Summary, home: Path) -> None:
+    folder = home.parent
     warned = f"{summary.failures_warned} of {summary.failures} failures warned of"
     if summary.median_warning_s is not None:
         warned += f", {summary.median_warning_s:g} s before, in the median"

@@ -1,10 +1,11 @@
 """A platform in a folder of its own: real store, lake, registry and simulators, and a broker that is also the bridge."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from pdm_platform.contract.payloads import Labelled, decode
 from pdm_platform.contract.times import time_ns_of
 from pdm_platform.contract.topics import Kind, Topics
 from pdm_platform.definitions import defs
+from pdm_platform.defs.failures import description_of
 from pdm_platform.defs.resources import Broker, Platform
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.lake import Lake
@@ -25,6 +27,7 @@ from pdm_platform.stores.telemetry import open_store
 
 PLAN = "stress:8,accelerated:2"
 WINDOW_END = "2026-03-01T00:00:00Z"
+WHOLE = Window(0, 2**62)
 
 
 class BridgingLink:
@@ -74,6 +77,38 @@ class BridgingBroker(Broker):
         yield BridgingLink(PlatformSettings.load(), RETAINED, self.lose)
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a run left in Dagster's event log."""
+
+    result: dg.ExecuteInProcessResult
+
+    @property
+    def success(self) -> bool:
+        return self.result.success
+
+    @property
+    def failure(self) -> str:
+        """The description of the one step that failed."""
+        (event,) = [event for event in self.result.all_events if event.is_step_failure]
+        return description_of(event)
+
+    @property
+    def checks(self) -> dict[str, bool]:
+        """Whether each check that ran passed."""
+        return {check.check_name: check.passed for check in self.result.get_asset_check_evaluations()}
+
+    def check(self, name: str) -> dict[str, Any]:
+        """Metadata values of one check."""
+        (found,) = [check for check in self.result.get_asset_check_evaluations() if check.check_name == name]
+        return {label: value.value for label, value in found.metadata.items()}
+
+    def metadata(self, asset: str) -> dict[str, Any]:
+        """Metadata values of an asset's materialisation."""
+        (event,) = self.result.asset_materializations_for_node(asset)
+        return {label: value.value for label, value in event.metadata.items()}
+
+
 @dataclass
 class World:
     """The platform below `home`, which the environment names while the test runs."""
@@ -94,13 +129,19 @@ class World:
         """Retained messages by topic."""
         return RETAINED
 
+    def lake_facts(self) -> dict[str, Any]:
+        """What is current in the lake, by asset."""
+        return {path.parent.name: path.read_text("utf-8") for path in (self.home / "lake").glob("*/current.json")}
+
     @contextmanager
     def store(self) -> Iterator[Any]:
         store = open_store(f"sqlite:///{self.home / 'store' / 'telemetry.sqlite'}")
         yield store
         store.close()
 
-    def materialize(self, *names: str, lose: int = 0, **config: dict[str, Any]) -> dg.ExecuteInProcessResult:
+    def materialize(
+        self, *names: str, config: Mapping[str, dict[str, Any]] = MappingProxyType({}), lose: int = 0
+    ) -> Run:
         """Materialise these assets with their checks, as the UI would; `config` by asset name."""
         asset_graph = defs.resolve_asset_graph()
         keys = [dg.AssetKey(name) for name in names]
@@ -115,14 +156,15 @@ class World:
             resources={"platform": Platform(), "broker": BridgingBroker(lose=lose)},
             executor=dg.in_process_executor,
         )
-        return chosen.resolve_job_def("chosen").execute_in_process(
+        result = chosen.resolve_job_def("chosen").execute_in_process(
             run_config={"ops": {name: {"config": values} for name, values in config.items()}},
             instance=self.instance,
             raise_on_error=False,
         )
+        return Run(result)
 
 
-FLOW: Sequence[str] = (
+FLOW = (
     "simulated_lifecycles",
     "telemetry_window",
     "validated_telemetry",
@@ -135,25 +177,6 @@ SMALL: dict[str, dict[str, Any]] = {
     "simulated_lifecycles": {"seed": 7, "plan": PLAN, "window_end": WINDOW_END},
     "telemetry_window": {"window_end": WINDOW_END},
 }
-
-
-def failure_of(result: dg.ExecuteInProcessResult) -> str:
-    """The description of the one step that failed."""
-    (event,) = [event for event in result.all_events if event.is_step_failure]
-    data = event.step_failure_data.user_failure_data
-    assert data is not None, event.step_failure_data.error
-    return data.description or ""
-
-
-def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
-    """Metadata values of an asset's materialisation, by label."""
-    (event,) = result.asset_materializations_for_node(asset)
-    return {label: value.value for label, value in event.metadata.items()}
-
-
-def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
-    """Whether each check that ran passed."""
-    return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
 
 
 def _enter(home: Path, monkeypatch: pytest.MonkeyPatch) -> World:
@@ -170,8 +193,8 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which the whole flow has run once, on a small plan."""
     home = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        result = _enter(home, monkeypatch).materialize(*FLOW, **SMALL)
-        assert result.success, [event.message for event in result.all_events if event.is_failure]
+        run = _enter(home, monkeypatch).materialize(*FLOW, config=SMALL)
+        assert run.success, run.failure
     return home
 
 
@@ -187,6 +210,3 @@ def trained(trained_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     home = tmp_path / "home"
     shutil.copytree(trained_home, home)
     return _enter(home, monkeypatch)
-
-
-WHOLE = Window(0, 2**62)

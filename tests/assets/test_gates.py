@@ -1,0 +1,207 @@
+"""What must not pass does not, and says why."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from pdm_platform.contract.measurements import PUMP_LABELS
+from tests.assets.conftest import FLOW, SMALL, WHOLE, World
+
+
+def rewrite_labels(world: World, change: dict[str, Any] | None = None, keep: Any = None) -> None:
+    """Store the labelled readings again with some columns changed, or only those that `keep` (a mask) selects."""
+    with world.store() as store:
+        table = store.read(PUMP_LABELS, WHOLE)
+        for name, values in (change or {}).items():
+            table = table.set_column(table.schema.get_field_index(name), name, values(table[name]))
+        if keep is None:
+            store.write(PUMP_LABELS, table)
+    if keep is not None:
+        (world.home / "store" / "telemetry.sqlite").unlink()
+        with world.store() as store:
+            store.write(PUMP_LABELS, table.filter(keep(table)))
+
+
+def from_extraction(world: World) -> Any:
+    return world.materialize(*FLOW[1:], config={"telemetry_window": SMALL["telemetry_window"]})
+
+
+def test_a_window_with_one_class_only_stops_at_the_gate_and_names_the_missing_states(trained: World) -> None:
+    rewrite_labels(trained, keep=lambda table: pc.equal(table["ground_truth"], "HEALTHY"))
+    before = trained.lake.current("validated_telemetry")
+
+    run = from_extraction(trained)
+
+    assert not run.success
+    assert "rows_broken: expect_table_row_count_to_be_between on ground_truth" in run.failure
+    assert "expected >= 100 rows BROKEN, observed 0" in run.failure
+    assert run.checks["rows_broken"] is False
+    assert run.checks["rows_healthy"] is True
+    assert run.check("rows_warning")["observed"] == "0"
+    assert trained.lake.current("validated_telemetry") == before
+    assert len(trained.registry.versions()) == 1
+
+
+def test_checks_that_failed_are_kept_in_dagster_although_the_step_failed(trained: World) -> None:
+    import dagster as dg
+
+    rewrite_labels(trained, {"ground_truth": lambda column: pc.replace_substring(column, "BROKEN", "FAULTY")})
+
+    from_extraction(trained)
+
+    key = dg.AssetCheckKey(dg.AssetKey("validated_telemetry"), "rows_broken")
+    (record,) = trained.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert record.status.value == "FAILED"
+
+
+def test_too_many_nulls_stop_training_and_show_examples(trained: World) -> None:
+    def emptied(column: pa.ChunkedArray) -> pa.Array:
+        values = column.to_numpy().copy()
+        values[::10] = np.nan
+        return pa.array(values, from_pandas=True)
+
+    rewrite_labels(trained, {"pressure": emptied})
+
+    run = from_extraction(trained)
+
+    assert "nulls_pressure" in run.failure
+    assert "expected <= 2% nulls" in run.failure
+    example = run.check("nulls_pressure")["examples"][0]
+    assert example["device_id"].startswith("life-7-")
+    assert [name for name, passed in run.checks.items() if not passed] == ["nulls_pressure"]
+
+
+def test_a_few_nulls_are_carried_through_to_a_model(trained: World) -> None:
+    def holed(column: pa.ChunkedArray) -> pa.Array:
+        values = column.to_numpy().copy()
+        values[::100] = np.nan
+        return pa.array(values, from_pandas=True)
+
+    rewrite_labels(trained, {"pressure": holed})
+
+    run = from_extraction(trained)
+
+    assert run.success, run.failure
+
+
+def test_an_empty_window_is_an_error_that_names_the_window(world: World) -> None:
+    with world.store() as store:
+        store.write(PUMP_LABELS, PUMP_LABELS.schema.empty_table())
+
+    run = from_extraction(world)
+
+    assert "no labelled readings from 2026-02-15T00:00:00.000000Z to 2026-03-01T00:00:00.000000Z" in run.failure
+    assert "simulated_lifecycles" in run.failure
+
+
+@pytest.mark.parametrize(
+    ("asset", "missing"),
+    [("validated_telemetry", "telemetry_window"), ("model_evaluation", "candidate_model"),
+     ("production_model", "model_evaluation")],
+)  # fmt: skip
+def test_an_asset_without_its_parent_names_what_to_materialise(world: World, asset: str, missing: str) -> None:
+    run = world.materialize(asset)
+
+    failures = [event for event in run.result.all_events if event.is_step_failure]
+    assert any(f"materialise '{missing}' first" in json.dumps(str(event.event_specific_data)) for event in failures)
+
+
+def test_readings_that_the_bridge_lost_are_missed_and_counted(world: World) -> None:
+    config = {"simulated_lifecycles": {**SMALL["simulated_lifecycles"], "stall_timeout_s": 0.5}}
+
+    run = world.materialize("simulated_lifecycles", config=config, lose=3)
+
+    assert "readings were published" in run.failure
+    assert "Is the bridge running" in run.failure
+
+
+def test_a_seed_used_twice_in_one_window_is_caught_as_two_lives_of_one_pump(trained: World) -> None:
+    next_day = "2026-03-02T00:00:00Z"
+    config: dict[str, dict[str, Any]] = {
+        "simulated_lifecycles": {**SMALL["simulated_lifecycles"], "window_end": next_day},
+        "telemetry_window": {"window_end": next_day},
+    }
+
+    run = trained.materialize(*FLOW[:3], config=config)
+
+    assert "readings of these pumps, but" in run.failure or "one_life_per_device" in run.failure
+
+
+def test_a_version_with_one_byte_changed_is_not_promoted(trained: World) -> None:
+    (manifest,) = trained.registry.versions()
+    model = trained.registry.folder(manifest.version) / "state.onnx"
+    model.chmod(0o644)
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+
+    run = trained.materialize("production_model")
+
+    failures = [event for event in run.result.all_events if event.is_step_failure]
+    assert not run.success
+    assert any("state.onnx' was changed" in str(event.event_specific_data) for event in failures)
+    assert len(trained.registry.ledger()) == 1
+
+
+def test_a_version_whose_evidence_is_too_weak_is_refused_and_the_old_one_stays(
+    trained: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pdm_platform.core.promotion as promotion
+
+    production = trained.registry.production()
+    monkeypatch.setattr(promotion, "MIN_UNSEEN_PUMPS", 50)
+
+    run = trained.materialize("production_model")
+
+    assert "enough_unseen_pumps: observed 3.0, expected >= 50" in run.failure
+    assert "PDM-REGISTRY-003" in run.failure
+    assert trained.registry.production() == production
+    assert run.checks["production_evidence_holds"] is False if run.checks else True
+
+
+def test_a_failed_gate_of_the_evaluation_stops_promotion_in_the_same_run(
+    trained: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pdm_platform.core.promotion as promotion
+
+    monkeypatch.setattr(promotion, "MAX_HEALTH_MAE_PERCENT", 0.01)
+
+    run = trained.materialize(
+        "candidate_model", "model_evaluation", "production_model", config={"candidate_model": {"seed": 8}}
+    )
+
+    assert not run.success
+    assert run.checks["health_error"] is False
+    assert run.check("health_error")["expected"] == "<= 0.01"
+    assert len(trained.registry.ledger()) == 1
+
+
+def test_a_candidate_is_not_judged_by_a_table_it_was_not_trained_from(trained: World) -> None:
+    rewrite_labels(trained, {"temperature": lambda column: pc.add(column, 0.5)})
+    trained.materialize(*FLOW[1:4], config={"telemetry_window": SMALL["telemetry_window"]})
+
+    run = trained.materialize("model_evaluation")
+
+    assert "materialise 'candidate_model' again" in str(
+        [event.event_specific_data for event in run.result.all_events if event.is_step_failure]
+    )
+
+
+def test_a_time_that_cannot_be_read_is_named_with_its_field(world: World) -> None:
+    run = world.materialize("telemetry_window", config={"telemetry_window": {"window_end": "yesterday"}})
+
+    assert "window_end: timestamp 'yesterday' is not ISO 8601" in run.failure
+
+
+def test_a_store_that_is_not_there_is_named(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PDM_STORE_URL", f"sqlite:///{tmp_path / 'nowhere' / 'x.sqlite'}")
+
+    run = world.materialize("telemetry_window")
+
+    assert "nowhere" in run.failure
+    assert "PDM-STORE-001" in run.failure
