@@ -98,7 +98,7 @@ class Bridge:
             self._store(rows)
         parts.announcer.announce(parts.link, kept)
         parts.link.acknowledge(parts.intake.settle(batch))
-        self._count(batch, kept, decoded.rows)
+        self._count(batch, kept)
 
     def _store(self, rows: Rows) -> None:
         store = self._parts.store
@@ -119,17 +119,20 @@ class Bridge:
         metrics.duplicates.labels("known").inc(judged.known)
         metrics.duplicates.labels("undecidable").inc(judged.undecidable)
 
-    def _count(self, batch: list[Message], kept: list[Rejection], found: list[Rows]) -> None:
+    def _count(self, batch: list[Message], kept: list[Rejection]) -> None:
         metrics, gaps = self._parts.metrics, self._parts.gaps
         if batch:
             metrics.received.inc(len(batch))
             metrics.batch_size.observe(len(batch))
         for rejection in kept:
             metrics.quarantined.labels(rejection.cause).inc()
-            log.warning("quarantined a message on %s: %s", rejection.message.topic[:200], rejection.reason[:500])
-        for rows in found:
-            changes = gaps.observe(rows)
-            for device_id in changes:
-                metrics.missing.labels(device_id).set(gaps.missing[device_id])
-            if lost := sum(change for change in changes.values() if change > 0):
-                log.warning("%d readings missing by measurement_id, of %s", lost, ", ".join(list(changes)[:5]))
+        if kept:
+            first = kept[0]
+            log.warning(
+                "quarantined %d, the first from %s: %s", len(kept), first.message.topic[:200], first.reason[:500]
+            )
+        changes = gaps.changes()
+        for device_id in changes:
+            metrics.missing.labels(device_id).set(gaps.missing[device_id])
+        if lost := sum(change for change in changes.values() if change > 0):
+            log.warning("%d readings missing by measurement_id, of %s", lost, ", ".join(list(changes)[:5]))

@@ -13,6 +13,7 @@ from pdm_platform.contract.payloads import Alarm, Labelled, Prediction, Telemetr
 from pdm_platform.contract.topics import Address, Kind, Topics
 from pdm_platform.runtime.mqtt import Message
 from sensors_bridge.event_time import InferenceTimes
+from sensors_bridge.gaps import Gaps
 
 Payload = Telemetry | Labelled | Prediction | Alarm
 _STORED: Final[dict[Kind, Measurement]] = {
@@ -50,22 +51,20 @@ class Rejection:
 class Rows:
     """Decoded messages of one measurement, column-ready: payloads and times have one entry a row.
 
-    untimed: positions of readings without a time of their own. doubtful: those of them flagged as redelivered, which
-    an earlier run of the bridge may have stored under another receive time.
+    untimed: positions of readings without a time of their own. doubtful: those of them that may be stored already,
+    under another receive time.
     """
 
     measurement: Measurement
     payloads: list[Payload] = field(default_factory=list)
     times_ns: list[int] = field(default_factory=list)
-    redelivered: list[bool] = field(default_factory=list)
     untimed: list[int] = field(default_factory=list)
     doubtful: list[int] = field(default_factory=list)
 
-    def add(self, payload: Payload, time_ns: int, *, redelivered: bool) -> None:
+    def add(self, payload: Payload, time_ns: int) -> None:
         """One row more."""
         self.payloads.append(payload)
         self.times_ns.append(time_ns)
-        self.redelivered.append(redelivered)
 
     def without(self, positions: Iterable[int]) -> "Rows":
         """The rows less those at `positions`; all that is left counts as told apart."""
@@ -75,7 +74,6 @@ class Rows:
             self.measurement,
             [self.payloads[position] for position in kept],
             [self.times_ns[position] for position in kept],
-            [self.redelivered[position] for position in kept],
         )
 
 
@@ -88,11 +86,12 @@ class Decoded:
 
 
 class Decoder:
-    """Decodes batch after batch; keeps what makes receive times unique per device."""
+    """Decodes batch after batch; follows each device's receive times and sequence numbers."""
 
-    def __init__(self, topics: Topics, limits: IntakeLimits) -> None:
+    def __init__(self, topics: Topics, limits: IntakeLimits, gaps: Gaps) -> None:
         self._parse = lru_cache(maxsize=_CACHED_TOPICS)(topics.parse)
         self._limits = limits
+        self._gaps = gaps
         self._clock = DeviceClock()
         self._inference_times = InferenceTimes(limits)
 
@@ -113,22 +112,29 @@ class Decoder:
 
     def _add_reading(self, rows: Rows, address: Address, message: Message) -> None:
         reading, time_ns = accept_reading(address, message.payload, message.received_ns, self._limits)
+        if time_ns is None and message.retain:
+            # the broker hands its retained copy out at each subscription, long after it was measured
+            raise PayloadError("timestamp is missing in a retained reading: nothing tells when it was taken")
+        may_be_known = message.dup
+        if reading.measurement_id is not None:
+            # A client that did not hear of the broker's receipt sends again, and what it sends is a new message to
+            # the broker: it comes without the DUP flag.
+            may_be_known |= self._gaps.follow(
+                rows.measurement.name, reading.device_id, reading.measurement_id, redelivered=message.dup
+            )
         if time_ns is None:
-            if message.retain:
-                # the broker hands its retained copy out at each subscription, long after it was measured
-                raise PayloadError("timestamp is missing in a retained reading: nothing tells when it was taken")
             rows.untimed.append(len(rows.payloads))
-            if message.dup:
+            if may_be_known:
                 rows.doubtful.append(len(rows.payloads))
             time_ns = self._clock.time_ns(reading.device_id, message.received_ns)
-        rows.add(reading, time_ns, redelivered=message.dup)
+        rows.add(reading, time_ns)
 
     def _add_inference(self, rows: Rows, address: Address, message: Message) -> None:
         payload: Prediction | Alarm
         payload = decode(Alarm, message.payload) if address.kind is Kind.ALARM else decode(Prediction, message.payload)
         if payload.device_id != address.device_id:
             raise PayloadError(f"device_id {payload.device_id!r} is not the topic's {address.device_id!r}")
-        rows.add(payload, self._inference_times.time_ns(payload, message), redelivered=message.dup)
+        rows.add(payload, self._inference_times.time_ns(payload, message))
 
 
 def _cause(error: PayloadError) -> Cause:

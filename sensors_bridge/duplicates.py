@@ -1,4 +1,4 @@
-"""Redelivered readings without a time of their own: were they stored before, under another receive time?"""
+"""Readings without a time of their own that came again: were they stored before, under another receive time?"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

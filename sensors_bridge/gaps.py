@@ -1,10 +1,7 @@
-"""Readings that never arrived: holes in a device's sequence numbers."""
+"""Sequence numbers of each device: readings that never arrived, and those that may have come before."""
 
 from dataclasses import dataclass, field
 from typing import Final
-
-from pdm_platform.contract.payloads import Telemetry
-from sensors_bridge.decode import Rows
 
 # A number this far below the last one is not a late reading: the device has begun to count anew.
 _RESTART_BELOW: Final = 1_000
@@ -19,8 +16,8 @@ class _Track:
     last: int
     holes: set[int] = field(default_factory=set)
 
-    def follow(self, number: int, *, redelivered: bool) -> int:
-        """By how much this number changes the count of missing ones."""
+    def follow(self, number: int, *, redelivered: bool) -> int | None:
+        """By how much this number changes the count of missing ones; None where it may have come before."""
         if number > self.last:
             missing = number - self.last - 1
             room = _REMEMBERED - len(self.holes)
@@ -33,7 +30,7 @@ class _Track:
         if not redelivered and (number == 0 or number < self.last - _RESTART_BELOW):
             self.last = number
             self.holes.clear()
-        return 0
+        return None
 
 
 class Gaps:
@@ -41,20 +38,25 @@ class Gaps:
 
     def __init__(self) -> None:
         self._tracks: dict[tuple[str, str], _Track] = {}
+        self._changed: dict[str, int] = {}
         self.missing: dict[str, int] = {}
 
-    def observe(self, rows: Rows) -> dict[str, int]:
-        """Follow one batch in its order of arrival. Returns by how much the count of each device changed."""
-        changes: dict[str, int] = {}
-        for payload, redelivered in zip(rows.payloads, rows.redelivered, strict=True):
-            if not isinstance(payload, Telemetry) or payload.measurement_id is None:
-                continue
-            key = (rows.measurement.name, payload.device_id)
-            track = self._tracks.get(key)
-            if track is None:
-                self._tracks[key] = _Track(payload.measurement_id)
-            elif change := track.follow(payload.measurement_id, redelivered=redelivered):
-                changes[payload.device_id] = changes.get(payload.device_id, 0) + change
-        for device_id, change in changes.items():
+    def follow(self, stream: str, device_id: str, number: int, *, redelivered: bool) -> bool:
+        """Follow a device's numbers in their order of arrival. Returns whether this one may have come before.
+
+        stream: numbers of different streams of one device are apart, such as live and training data.
+        """
+        track = self._tracks.get((stream, device_id))
+        if track is None:
+            self._tracks[stream, device_id] = _Track(number)
+            return False
+        change = track.follow(number, redelivered=redelivered)
+        if change:
             self.missing[device_id] = self.missing.get(device_id, 0) + change
+            self._changed[device_id] = self._changed.get(device_id, 0) + change
+        return change is None
+
+    def changes(self) -> dict[str, int]:
+        """By how much the count of each device changed since the last call."""
+        changes, self._changed = self._changed, {}
         return changes

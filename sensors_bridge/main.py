@@ -33,28 +33,9 @@ def serve(
     registry: CollectorRegistry,
 ) -> None:
     """Run the bridge until `stop`. Raises BrokerRefusedError where the broker refuses this client."""
-    topics = platform.topics
     intake = Intake(settings.bridge_queue_size)
-    announcer = Announcer(topics.of(Kind.REJECTED))
-    link = Link(
-        platform,
-        CLIENT_ID,
-        subscriptions=[topics.everything],
-        on_message=intake.receive,
-        on_published=announcer.published,
-        max_unacknowledged=2 * MAX_UNACKNOWLEDGED,
-        stop=stop,
-    )
-    parts = Parts(
-        link=link,
-        intake=intake,
-        decoder=Decoder(topics, platform.intake_limits),
-        quarantine=Quarantine(platform.home.absolute() / "quarantine"),
-        store=ReopeningStore(lambda: _open_store(platform)),
-        announcer=announcer,
-        metrics=Metrics(registry, intake, announcer),
-        gaps=Gaps(),
-    )
+    announcer = Announcer(platform.topics.of(Kind.REJECTED))
+    link = _link(platform, intake, announcer, stop)
 
     def alive() -> None:
         health.progress("loop")
@@ -63,17 +44,44 @@ def serve(
     def disconnected() -> str | None:
         return None if link.ready else f"not connected to {platform.mqtt_host}:{platform.mqtt_port}"
 
-    bridge = Bridge(parts, settings, stop, alive)
+    bridge = Bridge(_parts(platform, registry, intake, announcer, link), settings, stop, alive)
     health.require("loop", _PROGRESS_WITHIN_S)
     health.watch("store", bridge.fault)
-    health.watch(
-        "broker", lambda: None if link.ready else f"not connected to {platform.mqtt_host}:{platform.mqtt_port}"
-    )
+    health.watch("broker", disconnected)
     link.start()
     try:
         bridge.run()
     finally:
         link.stop()
+
+
+def _link(platform: PlatformSettings, intake: Intake, announcer: Announcer, stop: threading.Event) -> Link:
+    return Link(
+        platform,
+        CLIENT_ID,
+        subscriptions=[platform.topics.everything],
+        on_message=intake.receive,
+        on_published=announcer.published,
+        # above the announcer's own bound, so that the loop never waits for the network thread
+        max_unacknowledged=2 * MAX_UNACKNOWLEDGED,
+        stop=stop,
+    )
+
+
+def _parts(
+    platform: PlatformSettings, registry: CollectorRegistry, intake: Intake, announcer: Announcer, link: Link
+) -> Parts:
+    gaps = Gaps()
+    return Parts(
+        link=link,
+        intake=intake,
+        decoder=Decoder(platform.topics, platform.intake_limits, gaps),
+        quarantine=Quarantine(platform.home.absolute() / "quarantine"),
+        store=ReopeningStore(lambda: _open_store(platform)),
+        announcer=announcer,
+        metrics=Metrics(registry, intake, announcer),
+        gaps=gaps,
+    )
 
 
 def _open_store(platform: PlatformSettings) -> TelemetryStore:

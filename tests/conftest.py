@@ -9,7 +9,9 @@ import pytest
 
 from pdm_platform.contract.states import STATES, state_index
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES, PumpStates, fold
+from pdm_platform.core.serving import ServingModel
 from pdm_platform.core.training import OPSET, Lives, to_onnx, train
+from pdm_platform.inference.loader import LoadedModel
 from pdm_platform.stores.registry import Manifest, ManifestFacts, Registry
 
 NEW_PUMP = np.array([0.6, 0.6, 0.5, 1.0, 38.0, 4.2, 7.8, 2_850.0])
@@ -22,13 +24,14 @@ def channels_at(health_percent: float) -> list[float]:
     return [float(value) for value in WORN_PUMP + (NEW_PUMP - WORN_PUMP) * health_percent / 100]
 
 
-def small_lives(*, lives: int = 6, readings: int = 80) -> Lives:
-    """Lives that wear in a straight line, with one percent of noise."""
+def small_lives(*, lives: int = 4, readings: int = 80) -> Lives:
+    """Pumps that wear in a straight line, and pumps that stay as they are, so that the level itself tells the state."""
     draw = np.random.default_rng(1)
-    health = np.tile(np.linspace(100.0, 0.0, readings), lives)
-    devices = np.repeat([f"life-{number}" for number in range(lives)], readings)
-    time_ns = np.tile(10**18 + np.arange(readings, dtype=np.int64) * 10**9, lives)
-    channels = np.array([channels_at(value) for value in health]) * draw.normal(1.0, 0.01, (len(health), 8))
+    wearing, steady = np.linspace(100.0, 0.0, readings), np.repeat(np.linspace(100.0, 0.0, 21), 20)
+    health = np.concatenate([np.tile(wearing, lives), steady])
+    devices = np.repeat([f"life-{number}" for number in range(lives + 21)], [readings] * lives + [20] * 21)
+    time_ns = 10**18 + np.arange(len(health), dtype=np.int64) * 10**9
+    channels = np.array([channels_at(value) for value in health]) * draw.normal(1.0, 0.005, (len(health), 8))
     features = fold(PumpStates(), devices.tolist(), time_ns, channels)
     return Lives(features, state_index(health), health, np.full(len(health), np.nan), time_ns, devices)
 
@@ -39,16 +42,24 @@ def small_model() -> dict[str, bytes]:
     return to_onnx(train(small_lives(), seed=1, progress=lambda _text: None))
 
 
+@pytest.fixture(scope="session")
+def loaded(small_model: dict[str, bytes]) -> LoadedModel:
+    """The small model as the inference service has it."""
+    model = ServingModel.from_bytes(small_model["state.onnx"], small_model["health.onnx"])
+    return LoadedModel("v20260101T000000-00000000", model)
+
+
 @pytest.fixture
 def registered(small_model: dict[str, bytes], tmp_path: Path) -> Registered:
-    """Registers the small model below a root, with other files and facts as given: `registered(root, note=b"2")`."""
+    """Registers the small model: `registered(root, note_txt=b"2", health_onnx=None)` adds a file, leaves one out."""
 
-    def register(root: Path, *, facts: dict[str, Any] | None = None, **files: bytes) -> tuple[Registry, Manifest]:
+    def register(root: Path, facts: dict[str, Any] | None = None, **files: bytes | None) -> tuple[Registry, Manifest]:
         registry = Registry(root)
         staged = tmp_path / f"staged-{len(list(tmp_path.iterdir()))}"
         staged.mkdir()
         for name, content in {**small_model, **{name.replace("_", "."): data for name, data in files.items()}}.items():
-            (staged / name).write_bytes(content)
+            if content is not None:
+                (staged / name).write_bytes(content)
         given: dict[str, Any] = {
             "feature_contract": FEATURE_CONTRACT,
             "feature_names": list(FEATURE_NAMES),

@@ -14,7 +14,7 @@ from pdm_platform.contract.times import NS_PER_HOUR
 # The first Wasserstein distance over the reference's standard deviation: how far, in standard deviations, readings
 # have to be moved on average. Unlike a test's p-value it does not shrink with the number of readings.
 METHOD: Final = "wasserstein"
-# Measured on 40 simulated fleets of 24 other healthy pumps: at most 0.95 in any channel; with 15 °C more, 6.8 or above.
+# Measured on 40 simulated fleets of 24 other healthy pumps: at most 0.97 in any channel; with 15 °C more, 6.6 or above.
 CHANNEL_THRESHOLD: Final = 1.25
 # A channel this far off is another operation even where it is the only one: a heatwave moves little but temperature.
 SINGLE_CHANNEL_THRESHOLD: Final = 3.0

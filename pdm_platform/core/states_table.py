@@ -77,7 +77,7 @@ class StatesTable:
         return len(self._row_of)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """The column itself, at least as long as the table. Ask again after `rows_of`: growth puts a longer one there."""
+        """The column itself, at least as long as the table. Ask again after `rows_of`: growth replaces it."""
         return self._columns[name]
 
     def rows_of(self, device_ids: Sequence[str]) -> IntArray:

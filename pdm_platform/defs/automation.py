@@ -58,7 +58,9 @@ hourly_monitoring = dg.ScheduleDefinition(
         f" all drifted, at most once in {COOL_DOWN_HOURS:g} hours."
     ),
 )
-def retrain_on_lasting_drift(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+def retrain_on_lasting_drift(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> dg.SensorResult | dg.SkipReason:
     """The cursor holds when retraining was last asked for, so that a run which fails is not repeated at once."""
     try:
         windows, last_ns = _drift_of_production(platform)
@@ -72,9 +74,9 @@ def retrain_on_lasting_drift(context: dg.SensorEvaluationContext, platform: Plat
     now_ns = time.time_ns()
     if not cooled_down(now_ns, last_ns, cool_down_hours=COOL_DOWN_HOURS):
         return dg.SkipReason(f"drift lasts, but the last training was at {iso_of(last_ns or 0)}: cooling down")
-    context.update_cursor(str(now_ns))
     newest_ns = windows[-1][0]
-    return dg.RunRequest(run_key=f"drift-{newest_ns}", tags={"pdm/reason": f"drift until {iso_of(newest_ns)}"})
+    request = dg.RunRequest(run_key=f"drift-{newest_ns}", tags={"pdm/reason": f"drift until {iso_of(newest_ns)}"})
+    return dg.SensorResult(run_requests=[request], cursor=str(now_ns))
 
 
 def _drift_of_production(platform: Platform) -> tuple[list[tuple[int, bool]], int | None]:

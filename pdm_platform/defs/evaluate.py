@@ -39,7 +39,7 @@ def model_evaluation(context: dg.AssetExecutionContext, platform: Platform) -> d
         evaluation = _judge(staging, trained, unseen)
         (staging / "evaluation.json").write_bytes(to_json(evaluation.to_json()))
         (staging / "evaluation.html").write_text(render_html(evaluation), encoding="utf-8")
-        manifest = platform.registry.register(staging, _facts(candidate, evaluation, context.run_id))
+        manifest = platform.registry.register(staging, _facts(candidate, evaluation, context.run.run_id))
         stored = lake.write_facts("model_evaluation", candidate.window, version=manifest.version)
         metrics = manifest.metrics
         return dg.MaterializeResult(

@@ -18,6 +18,8 @@ import dagster as dg
 from pdm_platform.defs.failures import description_of
 
 _LOOK_EVERY_S: Final = 0.2
+# stdout tells the progress; Dagster's own account of every event is in its instance
+_QUIET: Final = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 _STEPS: Final = {
     dg.DagsterEventType.STEP_START: "start",
     dg.DagsterEventType.STEP_SUCCESS: "success",
@@ -97,7 +99,7 @@ def execute(
     started_s, run_id = time.monotonic(), str(uuid.uuid4())
     with Teller(instance, run_id):
         result = definitions.resolve_job_def(job).execute_in_process(
-            run_config=run_config,
+            run_config={**_QUIET, **run_config},
             instance=instance,
             asset_selection=[dg.AssetKey(name) for name in select] or None,
             raise_on_error=False,

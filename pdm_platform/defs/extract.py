@@ -8,7 +8,6 @@ from pdm_platform.contract.measurements import DEVICE, PUMP_LABELS
 from pdm_platform.contract.times import iso_of
 from pdm_platform.defs.metadata import describe, explained
 from pdm_platform.defs.resources import Platform
-from pdm_platform.defs.simulate import simulated_lifecycles
 from pdm_platform.defs.windows import NS_PER_DAY, between, end_ns_of
 
 
@@ -19,7 +18,7 @@ class TelemetryWindowConfig(dg.Config):
     window_end: str | None = None
 
 
-@dg.asset(group_name="extract", kinds={"arrow", "parquet"}, deps=[simulated_lifecycles])
+@dg.asset(group_name="extract", kinds={"arrow", "parquet"}, deps=["simulated_lifecycles"])
 def telemetry_window(config: TelemetryWindowConfig, platform: Platform) -> dg.MaterializeResult[None]:
     """The labelled readings of one window of event time, as the store has them, by device and time."""
     with explained():

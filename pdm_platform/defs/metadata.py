@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pdm_platform.contract.errors import PdmError
 from pdm_platform.contract.times import iso_of
+from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.lake import Artifact
 
 _PREVIEW_ROWS = 5
@@ -54,7 +55,8 @@ def image(png: bytes, name: str) -> dg.MarkdownMetadataValue:
 
 def report(path: Path) -> dict[str, Any]:
     """Where a report lies, as a link and as a path to copy: browsers do not follow links from a site to a file."""
-    return {"report": dg.MetadataValue.url(path.as_uri()), "report_path": dg.MetadataValue.path(path)}
+    url = PlatformSettings.load().url_of(path)
+    return {"report": dg.MetadataValue.url(url), "report_path": dg.MetadataValue.path(path)}
 
 
 def counts(values: Mapping[str, object]) -> dg.MarkdownMetadataValue:

@@ -101,9 +101,9 @@ def _wait_until_stored(store: TelemetryStore, campaign: Campaign, stall_timeout_
                 f"the store holds {now} readings of these pumps, but {campaign.readings} were published",
                 hint="Another campaign used the same device ids in this window: choose another seed.",
             )
+        tell.stored(now, campaign.readings)
         if now != found:
             found, since_s = now, time.monotonic()
-            tell.stored(found, campaign.readings)
         elif time.monotonic() - since_s > stall_timeout_s:
             raise ProcessError(
                 f"{campaign.readings} readings were published, {found} are in the store,"

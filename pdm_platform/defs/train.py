@@ -15,7 +15,7 @@ from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.measurements import DEVICE, TIME
 from pdm_platform.contract.states import STATES, State
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
-from pdm_platform.core.training import IntArray, Lives, TextArray, split_by_pump, to_onnx, train
+from pdm_platform.core.training import IntArray, Lives, TextArray, TrainedModel, split_by_pump, to_onnx, train
 from pdm_platform.defs.features import feature_table
 from pdm_platform.defs.metadata import describe, explained
 from pdm_platform.defs.resources import Platform
@@ -54,12 +54,7 @@ def candidate_model(
             "data_fingerprint": source.sha256,
             "feature_contract": FEATURE_CONTRACT,
         }
-        staging = _fresh(lake.folder("candidate_model", source.window) / "staging")
-        for name, content in to_onnx(model).items():
-            (staging / name).write_bytes(content)
-        joblib.dump(model, staging / "pipeline.joblib")
-        pq.write_table(reference_of(teachers), staging / "reference.parquet")
-        (staging / "split.json").write_bytes(to_json(split))
+        _stage(lake.folder("candidate_model", source.window) / "staging", model, teachers, split)
         stored = lake.write_facts("candidate_model", source.window, **split)
         facts: dict[str, Any] = {
             "summary": f"{len(teachers):,} readings of {len(seen)} pumps, {len(unseen)} pumps kept back",
@@ -105,8 +100,13 @@ def _evenly(device_ids: TextArray) -> IntArray:
     return np.concatenate(picked) if picked else np.empty(0, np.int64)
 
 
-def _fresh(folder: Path) -> Path:
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    return folder
+def _stage(staging: Path, model: TrainedModel, teachers: Lives, split: dict[str, Any]) -> None:
+    """The files of a version to be, in place of those of the candidate before."""
+    if staging.exists():
+        shutil.rmtree(staging)
+    staging.mkdir(parents=True)
+    for name, content in to_onnx(model).items():
+        (staging / name).write_bytes(content)
+    joblib.dump(model, staging / "pipeline.joblib")
+    pq.write_table(reference_of(teachers), staging / "reference.parquet")
+    (staging / "split.json").write_bytes(to_json(split))

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from pdm_platform.contract.errors import PdmError, ProcessError
 from pdm_platform.local.processes import Process, is_free
+from pdm_platform.local.reports import served_reports
 from pdm_platform.local.stack import Stack, embedded_stack
 
 MQTT_PORT = 1883
@@ -20,20 +21,15 @@ WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 def run_dev(folder: Path, ui_port: int, pumps: int) -> int:
     """Run until Ctrl-C or SIGTERM; returns the exit code."""
     console = Console()
-    done = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        done.set()
-
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         if not is_free(ui_port):
             raise ProcessError(f"port {ui_port} is taken", hint="`pdmctl dev --ui-port 3001` uses another.")
         mqtt_port = MQTT_PORT if is_free(MQTT_PORT) else 0
-        with embedded_stack(folder, mqtt_port=mqtt_port) as stack:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, stop)
+        with served_reports(folder) as reports_url, embedded_stack(folder, mqtt_port=mqtt_port) as stack:
             console.print("starting the Dagster UI and a simulated fleet ...")
-            dagster = _start_dagster(stack, ui_port)
+            dagster = _start_dagster(stack, ui_port, reports_url)
             stack.start(
                 "fleet",
                 *("simulate", "production", "--pumps", str(pumps), "--failing", str(max(1, pumps // 6))),
@@ -41,26 +37,27 @@ def run_dev(folder: Path, ui_port: int, pumps: int) -> int:
             )
             stack.processes.wait_listening(dagster, ui_port, _UI_WITHIN_S)
             _print_addresses(console, stack, ui_port)
-            done.wait()
-            console.print("stopping ...")
+            threading.Event().wait()
     except KeyboardInterrupt:
-        console.print("stopped")
-        return 130
+        console.print("stopped: every process has ended")
     except PdmError as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
-    console.print("stopped: every process has ended")
     return 0
 
 
-def _start_dagster(stack: Stack, ui_port: int) -> Process:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _start_dagster(stack: Stack, ui_port: int, reports_url: str) -> Process:
     process = Process(
         name="dagster",
         command=[
             *(sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE)),
             *("-h", "127.0.0.1", "-p", str(ui_port)),
         ],
-        environment=stack.environment,
+        environment={**stack.environment, "PDM_REPORTS_URL": reports_url},
         log_path=stack.home / "logs" / "dagster.log",
     )
     return stack.processes.start(process)

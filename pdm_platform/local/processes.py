@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 from pdm_platform.contract.errors import ProcessError
 
@@ -176,7 +176,7 @@ class Processes:
         """End all: the youngest first and the oldest, the broker, last; what does not go in time is killed."""
         self._stopping.set()
         # an impatient second Ctrl-C, or the terminal that closes, must not leave processes behind
-        with _interrupts(signal.SIG_IGN), self._restarting:
+        with _interrupts(lambda _number, _frame: None), self._restarting:
             self._end_all()
         self._stopped.set()
 
@@ -208,7 +208,8 @@ def _interrupts_later() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interrupts(handler: Any) -> Iterator[None]:
+def _interrupts(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    # a function, never SIG_IGN: that one a child started meanwhile would inherit, and no SIGTERM would end it
     before = {number: signal.signal(number, handler) for number in _INTERRUPTS}
     try:
         yield

@@ -14,7 +14,8 @@ from pdm_platform.local.processes import Process, Processes, free_port, pdmctl
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.runtime.telemetry import NO_TELEMETRY
 
-DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+# no usage data, and no sign-up dialog in front of the graph
+DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 
 
 @dataclass(slots=True)

@@ -95,15 +95,14 @@ def read_facts(store: TelemetryStore) -> FleetFacts:
 
 
 def failures_of(facts: FleetFacts) -> list[Failure]:
-    """The pumps whose true health fell to BROKEN, each with the first FAULTY alarm before that moment."""
+    """The pumps whose true health fell to BROKEN, each with the first FAULTY alarm that still stood at that moment."""
     found = []
-    severe = facts.alarms[(facts.alarms["active"] == 1) & (facts.alarms["severity"] >= SEVERITIES[State.FAULTY])]
     for device_id, readings in facts.telemetry.groupby("device_id"):
         broken = readings[readings["health_percent"] <= FAULTY_ABOVE_PERCENT]
         if broken.empty:
             continue
         failed_ns = int(broken["time_ns"].min())
-        warned = severe[(severe["device_id"] == device_id) & (severe["time_ns"] < failed_ns)].sort_values("time_ns")
+        warned = _standing(facts.alarms[facts.alarms["device_id"] == device_id], failed_ns)
         warning_s = said_left_s = None
         if not warned.empty:
             warning_s = (failed_ns - int(warned["time_ns"].iloc[0])) / NS_PER_S
@@ -112,6 +111,14 @@ def failures_of(facts: FleetFacts) -> list[Failure]:
         life_s = (failed_ns - int(readings["time_ns"].min())) / NS_PER_S
         found.append(Failure(str(device_id), life_s, warning_s, said_left_s))
     return found
+
+
+def _standing(alarms: pd.DataFrame, at_ns: int) -> pd.DataFrame:
+    """Of one pump's alarm changes, the FAULTY ones since it last returned to normal before `at_ns`, oldest first."""
+    before = alarms[alarms["time_ns"] < at_ns].sort_values("time_ns")
+    returns = before.loc[before["active"] == 0, "time_ns"]
+    since = before if returns.empty else before[before["time_ns"] > returns.max()]
+    return since[since["severity"] >= SEVERITIES[State.FAULTY]]
 
 
 def false_alarms_of(facts: FleetFacts) -> list[str]:

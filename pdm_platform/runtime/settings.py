@@ -58,6 +58,7 @@ class PlatformSettings(BaseEnvSettings):
     allowed_devices: re.Pattern[str] | None = Field(
         None, description="pattern of the devices that may speak; any if unset"
     )
+    reports_url: str = Field("", description="where `home` is served, for links to reports; empty: links to files")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
     @field_validator("topic_root")
@@ -94,6 +95,12 @@ class PlatformSettings(BaseEnvSettings):
     def resolved_store_url(self) -> str:
         """The store's URL, the embedded one below `home` where none is set."""
         return self.store_url or f"sqlite:///{self.home.absolute() / 'store' / 'telemetry.sqlite'}"
+
+    def url_of(self, report: Path) -> str:
+        """Link to a report below `home`: over HTTP where `reports_url` says so, else to the file."""
+        if not self.reports_url:
+            return report.as_uri()
+        return f"{self.reports_url.rstrip('/')}/{report.relative_to(self.home.absolute()).as_posix()}"
 
     @property
     def registry_path(self) -> Path:

@@ -1,4 +1,4 @@
-"""A platform in a folder of its own: real store, lake, registry and simulators, and a broker that is also the bridge."""
+"""A platform in a folder of its own: real store, lake, registry, simulators, and a broker that is also the bridge."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -88,10 +88,15 @@ class Run:
         return self.result.success
 
     @property
+    def failures(self) -> list[str]:
+        """The descriptions of the steps that failed."""
+        return [description_of(event) for event in self.result.all_events if event.is_step_failure]
+
+    @property
     def failure(self) -> str:
         """The description of the one step that failed."""
-        (event,) = [event for event in self.result.all_events if event.is_step_failure]
-        return description_of(event)
+        (description,) = self.failures
+        return description
 
     @property
     def checks(self) -> dict[str, bool]:
@@ -124,11 +129,6 @@ class World:
     def registry(self) -> Registry:
         return Registry(self.home / "registry")
 
-    @property
-    def retained(self) -> dict[str, bytes]:
-        """Retained messages by topic."""
-        return RETAINED
-
     def lake_facts(self) -> dict[str, Any]:
         """What is current in the lake, by asset."""
         return {path.parent.name: path.read_text("utf-8") for path in (self.home / "lake").glob("*/current.json")}
@@ -139,6 +139,10 @@ class World:
         yield store
         store.close()
 
+    def evaluate_check(self, asset: str, name: str) -> Run:
+        """Run one check without its asset, as the UI can."""
+        return self._run(dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(asset), name)), {}, 0)
+
     def materialize(
         self, *names: str, config: Mapping[str, dict[str, Any]] = MappingProxyType({}), lose: int = 0
     ) -> Run:
@@ -146,13 +150,13 @@ class World:
         asset_graph = defs.resolve_asset_graph()
         keys = [dg.AssetKey(name) for name in names]
         checks = [key for key in asset_graph.asset_check_keys if key.asset_key in keys]
-        job = dg.define_asset_job(
-            "chosen", selection=dg.AssetSelection.assets(*keys) | dg.AssetSelection.checks(*checks)
-        )
+        return self._run(dg.AssetSelection.assets(*keys) | dg.AssetSelection.checks(*checks), config, lose)
+
+    def _run(self, selection: dg.AssetSelection, config: Mapping[str, dict[str, Any]], lose: int) -> Run:
         chosen = dg.Definitions(
             assets=defs.assets,
             asset_checks=defs.asset_checks,
-            jobs=[job],
+            jobs=[dg.define_asset_job("chosen", selection=selection)],
             resources={"platform": Platform(), "broker": BridgingBroker(lose=lose)},
             executor=dg.in_process_executor,
         )
@@ -188,14 +192,23 @@ def _enter(home: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(home)
 
 
+@dataclass(frozen=True)
+class FirstRun:
+    """The whole flow on a small plan: where it ran, what it told, and what it left at the broker."""
+
+    home: Path
+    run: Run
+    retained: dict[str, bytes]
+
+
 @pytest.fixture(scope="session")
-def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which the whole flow has run once, on a small plan."""
-    home = tmp_path_factory.mktemp("trained")
+def first(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    """The flow, run once for all tests; they must not change its home."""
+    home = tmp_path_factory.mktemp("first")
     with pytest.MonkeyPatch.context() as monkeypatch:
         run = _enter(home, monkeypatch).materialize(*FLOW, config=SMALL)
         assert run.success, run.failure
-    return home
+        return FirstRun(home, run, dict(RETAINED))
 
 
 @pytest.fixture
@@ -205,8 +218,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.fixture
-def trained(trained_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def trained(first: FirstRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A copy of the platform in which the whole flow has run once."""
     home = tmp_path / "home"
-    shutil.copytree(trained_home, home)
+    shutil.copytree(first.home, home)
     return _enter(home, monkeypatch)

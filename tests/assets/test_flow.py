@@ -8,25 +8,32 @@ import pytest
 from pdm_platform.contract.measurements import MODEL_EVENT, PUMP_LABELS
 from pdm_platform.contract.payloads import ModelPointer, decode
 from pdm_platform.core.validation import FINDING_NAMES
-from tests.assets.conftest import FLOW, PLAN, SMALL, WHOLE, World
+from tests.assets.conftest import FLOW, PLAN, SMALL, WHOLE, FirstRun, World
 
 
-def test_the_whole_flow_ends_with_a_promoted_and_announced_version(world: World) -> None:
-    run = world.materialize(*FLOW, config=SMALL)
-
-    assert run.success, run.failure
-    pointer = world.registry.production()
+def test_the_whole_flow_ends_with_a_promoted_and_announced_version(first: FirstRun, trained: World) -> None:
+    pointer = trained.registry.production()
     assert pointer is not None
-    assert decode(ModelPointer, world.retained["factory/platform/models/production"]) == pointer
-    assert run.checks == dict.fromkeys(run.checks, True)
-    assert set(FINDING_NAMES) < set(run.checks)
-    assert {"beats_every_baseline", "enough_unseen_pumps", "health_error", "production_is_intact"} < set(run.checks)
-    published = run.metadata("simulated_lifecycles")
-    assert published["published"] == published["stored"] > 2_000
-    assert run.metadata("telemetry_window")["dagster/row_count"] == published["stored"]
-    with world.store() as store:
+    assert decode(ModelPointer, first.retained["factory/platform/models/production"]) == pointer
+    with trained.store() as store:
         (event,) = store.read(MODEL_EVENT, WHOLE).to_pylist()
     assert (event["event"], event["version"], event["previous"]) == ("promoted", pointer.version, None)
+
+
+def test_every_check_of_the_flow_ran_and_passed(first: FirstRun) -> None:
+    gates = {"beats_every_baseline", "enough_unseen_pumps", "health_error"}
+    expected = {*FINDING_NAMES, *gates, "production_is_intact", "production_evidence_holds"}
+
+    assert first.run.checks == dict.fromkeys(expected, True)
+    for name in expected:
+        assert {"observed", "expected"} <= set(first.run.check(name))
+
+
+def test_all_that_was_published_was_stored_and_extracted(first: FirstRun) -> None:
+    published = first.run.metadata("simulated_lifecycles")
+
+    assert published["published"] == published["stored"] > 2_000
+    assert first.run.metadata("telemetry_window")["dagster/row_count"] == published["stored"]
 
 
 @pytest.mark.parametrize("asset", FLOW)
@@ -42,22 +49,26 @@ def test_each_asset_can_be_materialised_alone_and_again_and_changes_nothing(trai
     assert len(trained.registry.ledger()) == 1
 
 
-def test_every_asset_says_what_it_did(trained: World) -> None:
-    run = trained.materialize(*FLOW, config=SMALL)
+def test_every_asset_says_what_it_did(first: FirstRun) -> None:
+    told = {asset: first.run.metadata(asset) for asset in FLOW}
 
-    for asset in FLOW:
-        assert run.metadata(asset)["summary"]
-    for asset in FLOW[:-1]:
-        assert {"window_start", "window_end", "sha256", "path"} <= set(run.metadata(asset))
-    assert run.metadata("telemetry_window")["window_end"] == "2026-03-01T00:00:00.000000Z"
-    assert (
-        "| life-7-stress-000 |" in run.metadata("validated_telemetry")["preview"]
-        or "life-7-" in run.metadata("validated_telemetry")["preview"]
+    assert all(found["summary"] for found in told.values())
+    assert all({"window_start", "window_end", "sha256", "path"} <= set(told[asset]) for asset in FLOW[:-1])
+    assert told["telemetry_window"]["window_end"] == "2026-03-01T00:00:00.000000Z"
+    assert "| life-7-" in told["validated_telemetry"]["preview"]
+    assert told["model_evaluation"]["macro_f1"] > 0.5
+    assert told["model_evaluation"]["confusion"].startswith(
+        "![confusion matrix on unseen pumps](data:image/png;base64,"
     )
-    judged = run.metadata("model_evaluation")
-    assert judged["confusion"].startswith("![confusion matrix on unseen pumps](data:image/png;base64,")
-    assert judged["macro_f1"] > 0.5
-    assert Path(judged["report_path"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert told["production_model"]["version"] == told["model_evaluation"]["version"]
+
+
+@pytest.mark.parametrize("asset", ["validated_telemetry", "model_evaluation"])
+def test_a_report_lies_where_its_link_says(first: FirstRun, asset: str) -> None:
+    told = first.run.metadata(asset)
+
+    assert Path(told["report_path"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert told["report"] == Path(told["report_path"]).as_uri()
 
 
 def test_a_version_holds_the_models_the_evidence_and_a_reference_of_healthy_training_readings(trained: World) -> None:

@@ -45,7 +45,7 @@ def test_a_snapshot_survives_a_file_and_restores_every_column() -> None:
     rows = table.rows_of(["a", "b"])
     table["count"][rows] = [3, 4]
     file = io.BytesIO()
-    np.savez(file, **table.to_arrays())
+    np.savez(file, allow_pickle=False, **table.to_arrays())
     file.seek(0)
 
     restored = Counts.from_arrays(np.load(file, allow_pickle=False))

@@ -12,6 +12,7 @@ from pdm_platform.contract.intake import IntakeLimits
 from pdm_platform.contract.topics import Topics
 from pdm_platform.runtime.mqtt import Message
 from sensors_bridge.decode import Cause, Decoder
+from sensors_bridge.gaps import Gaps
 from sensors_bridge.tables import to_table
 
 NOW_NS = 1_767_225_600_000_000_000
@@ -21,7 +22,7 @@ TELEMETRY = "factory/pumps/pump-001/telemetry"
 
 
 def decoder() -> Decoder:
-    return Decoder(Topics(), LIMITS)
+    return Decoder(Topics(), LIMITS, Gaps())
 
 
 def message(topic: str, payload: bytes, **changes: Any) -> Message:
@@ -144,7 +145,13 @@ def test_the_platforms_own_topics_are_neither_stored_nor_rejected() -> None:
         (TELEMETRY, reading(), {"retain": True}, Cause.TIME, "retained"),
         ("factory/training/pump-001/training_data", reading(), {}, Cause.PAYLOAD, "ground_truth"),
         ("factory/pumps/pump-001/predictions", prediction(device_id="p"), {}, Cause.DEVICE, "the topic's 'pump-001'"),
-        ("factory/pumps/pump-001/predictions", prediction(timestamp=1), {}, Cause.TIME, "1970-01-01"),
+        (
+            "factory/pumps/pump-001/predictions",
+            prediction(timestamp="2001-01-01T00:00:00Z"),
+            {},
+            Cause.TIME,
+            "2001-01-01",
+        ),
         ("factory/pumps/pump-001/predictions", prediction(inference_timestamp="?"), {}, Cause.TIME, "ISO 8601"),
     ],
 )

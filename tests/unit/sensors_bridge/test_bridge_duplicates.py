@@ -14,6 +14,7 @@ from pdm_platform.stores.sqlite import SqliteStore
 from pdm_platform.stores.telemetry import TelemetryStore
 from sensors_bridge.decode import Decoder, Rows
 from sensors_bridge.duplicates import drop_known
+from sensors_bridge.gaps import Gaps
 from sensors_bridge.tables import to_table
 
 NOW_NS = 1_767_225_600_000_000_000
@@ -42,7 +43,7 @@ def rows_of(*readings: Reading, received_ns: int = NOW_NS, level: float = 1.0, *
         )
         for number, dup in readings
     ]
-    [rows] = Decoder(Topics(), IntakeLimits(30 * 24 * NS_PER_HOUR, NS_PER_HOUR)).decode(messages).rows
+    [rows] = Decoder(Topics(), IntakeLimits(30 * 24 * NS_PER_HOUR, NS_PER_HOUR), Gaps()).decode(messages).rows
     return rows
 
 
@@ -65,6 +66,21 @@ def test_a_redelivered_reading_beside_its_first_delivery_is_dropped(store: Telem
 
     assert numbers(judged.rows) == [1, 2]
     assert judged.known == 2
+
+
+def test_a_reading_that_its_sender_sent_again_is_dropped_though_the_broker_does_not_flag_it(
+    store: TelemetryStore,
+) -> None:
+    judged = drop_known(rows_of((1, False), (2, False), (3, False), (2, False), (3, False), (4, False)), store)
+
+    assert numbers(judged.rows) == [1, 2, 3, 4]
+    assert judged.known == 2
+
+
+def test_a_late_reading_is_kept(store: TelemetryStore) -> None:
+    judged = drop_known(rows_of((1, False), (4, False), (3, False), (2, False)), store)
+
+    assert (numbers(judged.rows), judged.known) == ([1, 4, 3, 2], 0)
 
 
 def test_a_device_that_counts_anew_is_not_taken_for_a_redelivery(store: TelemetryStore) -> None:

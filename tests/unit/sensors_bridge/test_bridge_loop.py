@@ -87,16 +87,16 @@ class Workbench:
         self.intake = Intake(1_000)
         self.registry = CollectorRegistry()
         self.stop = threading.Event()
-        announcer = Announcer("factory/platform/rejected")
+        gaps, announcer = Gaps(), Announcer("factory/platform/rejected")
         parts = Parts(
             link=self.link,
             intake=self.intake,
-            decoder=Decoder(PlatformSettings().topics, PlatformSettings().intake_limits),
+            decoder=Decoder(PlatformSettings().topics, PlatformSettings().intake_limits, gaps),
             quarantine=Quarantine(folder / "quarantine"),
             store=ReopeningStore(lambda: self.store),
             announcer=announcer,
             metrics=Metrics(self.registry, self.intake, announcer),
-            gaps=Gaps(),
+            gaps=gaps,
         )
         self.bridge = Bridge(parts, BridgeSettings(bridge_batch_wait_s=0.0), self.stop, alive)
         self.thread = threading.Thread(target=self.bridge.run)
@@ -217,7 +217,9 @@ def test_everything_is_counted(tmp_path: Path) -> None:
 
 def test_a_flood_of_rejections_never_waits_for_the_broker(tmp_path: Path) -> None:
     link, announcer = Workbench(tmp_path).link, Announcer("factory/platform/rejected")
-    [rejection] = Decoder(PlatformSettings().topics, PlatformSettings().intake_limits).decode([broken(1)]).rejected
+    [rejection] = (
+        Decoder(PlatformSettings().topics, PlatformSettings().intake_limits, Gaps()).decode([broken(1)]).rejected
+    )
 
     announcer.announce(link, [rejection] * (MAX_UNACKNOWLEDGED + 5))
     announcer.published(1)

@@ -1,0 +1,164 @@
+"""The loader serves what the manifest vouches for, and keeps what it has where the new version does not fit."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pdm_platform.contract.errors import IntegrityError
+from pdm_platform.inference.loader import ModelLoader
+from pdm_platform.stores.registry import Manifest, Registry
+
+Registered = Callable[..., tuple[Registry, Manifest]]
+WHO_AND_WHY: dict[str, Any] = {"actor": "ana", "reason": "a test"}
+NOW_NS = 1_800_000_000 * 10**9
+
+
+class Opens:
+    """A pickle that leaves a marker when it is loaded."""
+
+    def __init__(self, marker: Path) -> None:
+        self._marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open, (str(self._marker), "w"))
+
+
+def flip(path: Path, content: bytes | None = None) -> bytes:
+    """Change one byte of a version's file, or put `content` there; returns what was there before."""
+    before = path.read_bytes()
+    path.parent.chmod(0o755)
+    path.chmod(0o644)
+    path.write_bytes(content or bytes([before[0] ^ 1]) + before[1:])
+    return before
+
+
+def test_before_the_first_promotion_there_is_nothing_to_load(tmp_path: Path) -> None:
+    loader = ModelLoader(Registry(tmp_path))
+
+    assert loader.follow(NOW_NS) is None
+    assert loader.current is None
+
+
+def test_a_promoted_version_is_taken_once_and_announced(tmp_path: Path, registered: Registered) -> None:
+    registry, manifest = registered(tmp_path / "registry")
+    loader = ModelLoader(registry)
+    registry.promote(manifest.version, **WHO_AND_WHY)
+
+    first, second = loader.follow(NOW_NS), loader.follow(NOW_NS)
+
+    assert first is not None
+    assert (first.version, first.loaded, first.serving) == (manifest.version, True, manifest.version)
+    assert first.at == "2027-01-15T08:00:00.000000Z"
+    assert second is None
+    assert loader.current is not None
+    assert loader.current.version == manifest.version
+
+
+def test_a_version_with_one_byte_changed_is_refused_once_and_the_old_one_serves(
+    tmp_path: Path, registered: Registered
+) -> None:
+    registry, old = registered(tmp_path / "registry")
+    _, new = registered(tmp_path / "registry", note_txt=b"2")
+    loader = ModelLoader(registry)
+    registry.promote(old.version, **WHO_AND_WHY)
+    loader.follow(NOW_NS)
+    registry.promote(new.version, **WHO_AND_WHY)
+    flip(registry.folder(new.version) / "health.onnx")
+
+    status, again = loader.follow(NOW_NS), loader.follow(NOW_NS)
+
+    assert status is not None
+    assert (status.version, status.loaded, status.serving) == (new.version, False, old.version)
+    assert "health.onnx" in status.reason
+    assert "SHA-256" in status.reason
+    assert again is None
+    assert loader.current is not None
+    assert loader.current.version == old.version
+
+
+def test_a_version_that_is_restored_after_it_was_refused_is_taken(tmp_path: Path, registered: Registered) -> None:
+    registry, manifest = registered(tmp_path / "registry")
+    registry.promote(manifest.version, **WHO_AND_WHY)
+    path = registry.folder(manifest.version) / "state.onnx"
+    before = flip(path)
+    loader = ModelLoader(registry)
+    refused = loader.follow(NOW_NS)
+
+    flip(path, before)
+    taken = loader.follow(NOW_NS)
+
+    assert refused is not None
+    assert taken is not None
+    assert (refused.loaded, refused.serving, taken.loaded) == (False, "", True)
+
+
+def test_a_rollback_brings_the_old_version_back(tmp_path: Path, registered: Registered) -> None:
+    registry, old = registered(tmp_path / "registry")
+    _, new = registered(tmp_path / "registry", note_txt=b"2")
+    loader = ModelLoader(registry)
+    for version in (old.version, new.version):
+        registry.promote(version, **WHO_AND_WHY)
+        loader.follow(NOW_NS)
+
+    registry.rollback(**WHO_AND_WHY)
+    status = loader.follow(NOW_NS)
+
+    assert status is not None
+    assert (status.loaded, status.serving) == (True, old.version)
+
+
+@pytest.mark.parametrize(
+    ("difference", "reason"),
+    [
+        ({"facts": {"feature_contract": "f" * 64}}, "feature contract ffffffffffff"),
+        ({"facts": {"classes": ["GOOD", "BAD"]}}, "not the contract's states"),
+        ({"health_onnx": None}, "has no health.onnx"),
+        ({"state_onnx": b"not a model"}, "ONNX Runtime cannot load it"),
+    ],
+)
+def test_a_version_that_does_not_fit_this_code_is_refused_with_the_reason(
+    tmp_path: Path, registered: Registered, difference: dict[str, Any], reason: str
+) -> None:
+    registry, manifest = registered(tmp_path / "registry", **difference)
+    registry.promote(manifest.version, **WHO_AND_WHY)
+    loader = ModelLoader(registry)
+
+    status = loader.follow(NOW_NS)
+
+    assert status is not None
+    assert not status.loaded
+    assert reason in status.reason
+    assert loader.current is None
+
+
+def test_a_pointer_that_cannot_be_read_leaves_the_model_serving(tmp_path: Path, registered: Registered) -> None:
+    registry, manifest = registered(tmp_path / "registry")
+    registry.promote(manifest.version, **WHO_AND_WHY)
+    loader = ModelLoader(registry)
+    loader.follow(NOW_NS)
+    (tmp_path / "registry" / "production.json").write_bytes(b'{"version": "v2026')
+
+    status = loader.follow(NOW_NS)
+
+    with pytest.raises(IntegrityError):
+        registry.production()
+    assert status is None
+    assert loader.current is not None
+
+
+def test_a_pickle_beside_the_model_is_hashed_but_never_opened(tmp_path: Path, registered: Registered) -> None:
+    marker = tmp_path / "opened"
+    registry, manifest = registered(tmp_path / "registry", pipeline_joblib=pickle.dumps(Opens(marker)))
+    registry.promote(manifest.version, **WHO_AND_WHY)
+
+    status = ModelLoader(registry).follow(NOW_NS)
+
+    assert status is not None
+    assert status.loaded
+    assert "pipeline.joblib" in manifest.files
+    assert not marker.exists()
+    pickle.loads(pickle.dumps(Opens(marker))).close()
+    assert marker.exists()
