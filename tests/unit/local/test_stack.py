@@ -108,7 +108,7 @@ def test_a_part_that_cannot_start_ends_the_others_and_is_named(tmp_path: Path, m
 
 
 def _soon(wait: Any) -> Any:
-    return lambda self, process, **named: wait(self, process, 3.0 if process.name == "inference" else 30.0, **named)
+    return lambda self, process, **named: wait(self, process, 2.0 if process.name == "inference" else 30.0, **named)
 
 
 def _pid(process: Process) -> int:
