@@ -55,7 +55,7 @@ def job(
     """Run a Dagster job here and now; one JSON line a step on stdout. Exits with 1 when it fails."""
     import os
 
-    arguments = [sys.executable, "-m", "pdm_platform.defs.execute", name]
+    arguments = [sys.executable, "-m", "pdm_platform.execute", name]
     os.execv(sys.executable, arguments if config is None else [*arguments, "--config", str(config)])
 
 

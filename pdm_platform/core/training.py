@@ -141,7 +141,7 @@ def train(lives: Lives, *, seed: int, progress: Callable[[str], None]) -> Traine
     """
     # 1 s, for those who train only
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn requires it
+    from threadpoolctl import threadpool_limits  # scikit-learn requires it
 
     _require_all_states(lives)
     weight = row_weights(lives)

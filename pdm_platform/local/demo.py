@@ -184,7 +184,7 @@ def _settle(stack: Stack, witness: Witness) -> None:
     try:
         while time.monotonic() < deadline:
             stored = store.count(PUMP_TELEMETRY, ALL_TIME) + store.count(PUMP_LABELS, ALL_TIME)
-            if stored >= witness.published and store.count(PUMP_PREDICTION, ALL_TIME) >= len(witness.telemetry):
+            if stored == witness.published and store.count(PUMP_PREDICTION, ALL_TIME) >= len(witness.telemetry):
                 return
             time.sleep(0.1)
     finally:

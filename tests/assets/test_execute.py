@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pdm_platform.defs.execute import main
+from pdm_platform.execute import main
 from tests.assets.conftest import World
 
 
@@ -85,7 +85,7 @@ def test_what_cannot_begin_is_named(arguments: list[str], names: str, capfd: pyt
 
 
 def test_it_runs_as_a_module(trained: World, dagster_home: Path) -> None:
-    command = [sys.executable, "-m", "pdm_platform.defs.execute", "retrain", "--select", "feature_table"]
+    command = [sys.executable, "-m", "pdm_platform.execute", "retrain", "--select", "feature_table"]
 
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 

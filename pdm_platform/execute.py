@@ -1,6 +1,6 @@
 """Runs a job of the definitions in this process and tells what happens, one JSON line a step, on stdout.
 
-python -m pdm_platform.defs.execute retrain --config run.json --select drift_report
+python -m pdm_platform.execute retrain --config run.json --select drift_report
 """
 
 import argparse
@@ -118,7 +118,7 @@ def execute(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 where the job succeeded, 1 where it failed, 2 where it could not begin."""
-    parser = argparse.ArgumentParser(prog="python -m pdm_platform.defs.execute", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pdm_platform.execute", description=__doc__)
     parser.add_argument("job", help="`retrain` or `monitor`")
     parser.add_argument("--config", type=Path, help="JSON file with the run's configuration, as the launchpad takes it")
     parser.add_argument("--select", default="", help="only these assets of the job, separated by commas")
