@@ -7,7 +7,11 @@ import pandas as pd
 
 from pdm_platform.contract.measurements import DEVICE, TIME
 from pdm_platform.contract.states import STATES, state_index
+from pdm_platform.contract.times import NS_PER_S
 from pdm_platform.core.scores import confusion, macro_f1
+
+_RANK, _SAID = "_rank", "_said_ns"
+_SAID_WITHIN_NS = 60 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +32,40 @@ class Quality:
     health_mae_percent: float
 
 
+def paired(telemetry: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Each reading beside its prediction: the reading's columns, and those of the prediction with `predicted_` before.
+
+    Columns as in PUMP_TELEMETRY and PUMP_PREDICTION. Joined on device and time. A reading without a timestamp has the
+    time of its arrival and its prediction that of its inference: what no time joins is paired in each device's order,
+    where the two times lie within a minute.
+    """
+    told = predictions.rename(columns=lambda name: name if name in (DEVICE, TIME) else f"predicted_{name}")
+    by_time = telemetry.merge(told, on=[DEVICE, TIME], how="inner")
+    keys = by_time[[DEVICE, TIME]]
+    left, right = _without(telemetry, keys), _without(told, keys).rename(columns={TIME: _SAID})
+    by_order = left.merge(right, on=[DEVICE, _RANK], how="inner")
+    by_order = by_order[(by_order[_SAID] - by_order[TIME]).abs() <= _SAID_WITHIN_NS].drop(columns=[_RANK, _SAID])
+    return pd.concat([by_time, by_order], ignore_index=True) if len(by_order) else by_time
+
+
+def _without(rows: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
+    marked = rows.merge(keys.assign(_found=True), on=[DEVICE, TIME], how="left")
+    rest = marked[marked["_found"].isna()].drop(columns="_found").sort_values([DEVICE, TIME])
+    return rest.assign(**{_RANK: rest.groupby(DEVICE).cumcount()})
+
+
 def judge_predictions(telemetry: pd.DataFrame, predictions: pd.DataFrame) -> Quality:
-    """Join on device and time, and count. Columns as in PUMP_TELEMETRY and PUMP_PREDICTION."""
-    truth = telemetry[[DEVICE, TIME, "health_percent"]].rename(columns={"health_percent": "true_health"})
-    joined = truth.merge(predictions[[DEVICE, TIME, "state", "health_percent"]], on=[DEVICE, TIME], how="inner")
-    known = joined[joined["true_health"].notna()]
+    """Pair readings with their predictions, and count. Columns as in PUMP_TELEMETRY and PUMP_PREDICTION."""
+    joined = paired(telemetry, predictions)
+    known = joined[joined["health_percent"].notna()]
     states = [state.value for state in STATES]
-    told = known["state"].map(states.index).to_numpy(np.int64)
+    told = known["predicted_state"].map(states.index).to_numpy(np.int64)
     return Quality(
         readings=len(telemetry),
         predicted=len(joined),
         coverage=len(joined) / len(telemetry) if len(telemetry) else float("nan"),
-        state_mix={state: int((joined["state"] == state).sum()) for state in states},
+        state_mix={state: int((joined["predicted_state"] == state).sum()) for state in states},
         with_truth=len(known),
-        macro_f1=macro_f1(confusion(state_index(known["true_health"].to_numpy(np.float64)), told)),
-        health_mae_percent=float((known["true_health"] - known["health_percent"]).abs().mean()),
+        macro_f1=macro_f1(confusion(state_index(known["health_percent"].to_numpy(np.float64)), told)),
+        health_mae_percent=float((known["health_percent"] - known["predicted_health_percent"]).abs().mean()),
     )

@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import RegistryError, StoreError
-from pdm_platform.contract.measurements import DEVICE, DRIFT_SCORE, PUMP_PREDICTION, PUMP_TELEMETRY, TIME, Window
+from pdm_platform.contract.measurements import DRIFT_SCORE, PUMP_PREDICTION, PUMP_TELEMETRY, Window
 from pdm_platform.contract.states import State
 from pdm_platform.contract.times import NS_PER_S, iso_of
 from pdm_platform.core.drift import DRIFTED_SHARE, DriftJudgement, judge_drift
-from pdm_platform.core.quality import judge_predictions
+from pdm_platform.core.quality import judge_predictions, paired
 from pdm_platform.defs.metadata import counts, describe, explained, markdown_table, report
 from pdm_platform.defs.promote import production_model
 from pdm_platform.defs.resources import Platform
@@ -110,8 +110,8 @@ def _live(platform: Platform, window: Window) -> tuple[pd.DataFrame, pd.DataFram
 
 
 def _healthy(telemetry: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    keys = predictions.loc[predictions["state"] == State.HEALTHY.value, [DEVICE, TIME]]
-    return telemetry.merge(keys, on=[DEVICE, TIME], how="inner")[list(CHANNEL_NAMES)]
+    joined = paired(telemetry, predictions)
+    return joined.loc[joined["predicted_state"] == State.HEALTHY.value, list(CHANNEL_NAMES)]
 
 
 def _scores(judged: DriftJudgement, window: Window, version: str) -> pa.Table:

@@ -3,11 +3,13 @@
 import logging
 from dataclasses import dataclass
 
+import numpy as np
+
 from pdm_platform.contract.errors import IntegrityError, PdmError
 from pdm_platform.contract.payloads import ModelPointer, ModelStatus
 from pdm_platform.contract.states import STATES
 from pdm_platform.contract.times import iso_of
-from pdm_platform.core.features import FEATURE_CONTRACT
+from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
 from pdm_platform.core.serving import ServingModel
 from pdm_platform.stores.registry import Registry
 
@@ -39,7 +41,11 @@ def load(registry: Registry, pointer: ModelPointer) -> LoadedModel:
         raise IntegrityError(f"model {pointer.version} tells {manifest.classes}, not the contract's states")
     if missing := {STATE_MODEL, HEALTH_MODEL} - contents.keys():
         raise IntegrityError(f"model {pointer.version} has no {', '.join(sorted(missing))}")
-    return LoadedModel(pointer.version, ServingModel.from_bytes(contents[STATE_MODEL], contents[HEALTH_MODEL]))
+    model = ServingModel.from_bytes(contents[STATE_MODEL], contents[HEALTH_MODEL])
+    trial = model.predict(np.zeros((1, len(FEATURE_NAMES))))
+    if not (np.isfinite(trial.probabilities).all() and np.isfinite(trial.health_percent).all()):
+        raise IntegrityError(f"model {pointer.version} answers with NaN")
+    return LoadedModel(pointer.version, model)
 
 
 class ModelLoader:

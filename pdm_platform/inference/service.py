@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pdm_platform.contract.errors import PayloadError
 from pdm_platform.contract.intake import DeviceClock, IntakeLimits, accept_reading
-from pdm_platform.contract.payloads import encode
+from pdm_platform.contract.payloads import Telemetry, encode
 from pdm_platform.contract.topics import Kind, Topics
 from pdm_platform.inference import snapshot
 from pdm_platform.inference.loader import ModelLoader
@@ -22,6 +22,7 @@ from pdm_platform.runtime.service import Health
 log = logging.getLogger(__name__)
 CLIENT_ID = "pdm-inference"
 _TURN_S = 0.5
+_REMEMBERED = 65_536  # what a broker may deliver again is bounded by MQTT's packet ids
 _PUBLISH_WAIT_S = 30.0
 
 
@@ -33,6 +34,7 @@ class Metrics:
         self.alarms = Counter("pdm_inference_alarm_changes", "Alarms raised or returned", registry=registry)
         self.refused = Counter("pdm_inference_refused", "Readings that break the contract", registry=registry)
         self.without_model = Counter("pdm_inference_without_model", "Readings before any model", registry=registry)
+        self.repeats = Counter("pdm_inference_repeats", "Untimed readings delivered again", registry=registry)
         self.batch = Histogram(
             "pdm_inference_batch_readings", "Readings a batch", registry=registry, buckets=(1, 10, 100, 1_000, 10_000)
         )
@@ -72,6 +74,7 @@ class InferenceService:
         self._snapshot_path = snapshot_path
         self._state = snapshot.restore(snapshot_path)
         self._clock = DeviceClock()
+        self._answered: dict[tuple[str, int], None] = {}
         self._next_look_s = 0.0
         self._next_snapshot_s = time.monotonic() + settings.inference_snapshot_s
         self._snapshot_fault: str | None = None
@@ -131,9 +134,23 @@ class InferenceService:
                 self._metrics.refused.inc()
                 continue
             if time_ns is None:
+                if self._is_repeat(message, reading):
+                    self._metrics.repeats.inc()
+                    continue
                 time_ns = self._clock.time_ns(reading.device_id, message.received_ns)
             readings.append(TimedReading(reading, time_ns))
         return readings
+
+    def _is_repeat(self, message: Message, reading: Telemetry) -> bool:
+        """Whether a reading without a timestamp was answered already: a second answer would be another point."""
+        if reading.measurement_id is None:
+            return False
+        key = (reading.device_id, reading.measurement_id)
+        known = key in self._answered
+        self._answered[key] = None
+        if len(self._answered) > _REMEMBERED:
+            del self._answered[next(iter(self._answered))]
+        return message.dup and known
 
     def _answer(self, readings: list[TimedReading]) -> None:
         loaded = self._loader.current

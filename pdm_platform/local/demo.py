@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,7 +25,7 @@ from pdm_platform.stores.registry import Registry
 from pdm_platform.stores.telemetry import open_store
 from sensors_bridge import quarantine
 
-_SETTLE_WITHIN_S = 20.0
+_SETTLE_WITHIN_S, _SETTLED_FOR_S = 20.0, 0.3
 _MODEL_WITHIN_S = 15.0
 
 
@@ -168,7 +167,6 @@ def _stream(console: Console, stack: Stack, witness: Witness, seed: int, scale: 
         *("simulate", "production", "--pumps", str(scale.pumps), "--failing", str(scale.failing)),
         *("--chaos-pumps", "1", "--interval-s", str(scale.interval_s), "--duration-s", str(scale.live_s)),
         *("--seed", str(seed)),
-        stdout=subprocess.PIPE,
         restart=False,
     )
     watch(console, witness, lambda: fleet.running)
@@ -181,12 +179,16 @@ def _settle(stack: Stack, witness: Witness) -> None:
     """Wait until all that the broker carried is stored and predicted, as far as it will be."""
     store = open_store(stack.platform.resolved_store_url)
     deadline = time.monotonic() + _SETTLE_WITHIN_S
+    before = None
     try:
         while time.monotonic() < deadline:
-            stored = store.count(PUMP_TELEMETRY, ALL_TIME) + store.count(PUMP_LABELS, ALL_TIME)
-            if stored == witness.published and store.count(PUMP_PREDICTION, ALL_TIME) >= len(witness.telemetry):
+            live, lives = store.count(PUMP_TELEMETRY, ALL_TIME), store.count(PUMP_LABELS, ALL_TIME)
+            counts = (live + lives, witness.published, store.count(PUMP_PREDICTION, ALL_TIME))
+            # equal for the moment may still be two that lag alike: it has to last
+            if counts == before and counts[0] == counts[1] and counts[2] >= live:
                 return
-            time.sleep(0.1)
+            before = counts
+            time.sleep(_SETTLED_FOR_S)
     finally:
         store.close()
 

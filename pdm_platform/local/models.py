@@ -63,13 +63,14 @@ def roll_back(reason: str) -> None:
 def _told(pointer: ModelPointer) -> None:
     platform = PlatformSettings.load()
     print(f"production is now {pointer.version}")
-    link = Link(platform, "pdm-models", persistent=False)
-    link.start()
     try:
-        link.wait_ready(_CONNECT_WITHIN_S)
-        announce(link, platform.topics, pointer)
+        link = Link(platform, "pdm-models", persistent=False)
+        link.start()
+        try:
+            link.wait_ready(_CONNECT_WITHIN_S)
+            announce(link, platform.topics, pointer)
+        finally:
+            link.stop()
     except PdmError as error:
         # the registry's pointer decides; the message only makes services look sooner
         print(f"running services were not told, they look for themselves every few seconds: {error}", file=sys.stderr)
-    finally:
-        link.stop()

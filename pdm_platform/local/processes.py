@@ -162,6 +162,9 @@ class Processes:
             for process in self.children:
                 if process.restart and not process.running and process.restarts < _MAX_RESTARTS:
                     process.restarts += 1
+                    if process.restarts == _MAX_RESTARTS:
+                        print(f"{process.name} keeps dying and is given up: {process.log_path}", file=sys.stderr)
+                        continue
                     self._restart(process)
         # a child is told when the thread that started it ends: not before its turn to stop
         self._stopped.wait()

@@ -64,14 +64,23 @@ class Stack:
         assert process.handle is not None
         assert process.handle.stdout is not None
         failure = ""
-        for line in process.handle.stdout:
-            event = json.loads(line)
-            failure = event.get("description", failure)
-            on_event(event)
+        with process.handle.stdout as lines:
+            for line in lines:
+                event = _event(line)
+                failure = event.get("description", failure)
+                on_event(event)
         if process.handle.wait() != 0:
             raise ProcessError(
                 f"job {job!r} failed: {failure}", hint=f"Its log, {process.log_path}, ends:\n{process.log_tail()}"
             )
+
+
+def _event(line: str) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None  # a library that prints
+    return event if isinstance(event, dict) and "event" in event else {"event": "log", "text": line.rstrip()}
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from pdm_platform.contract.measurements import (
 from pdm_platform.contract.states import FAULTY_ABOVE_PERCENT, HEALTHY_ABOVE_PERCENT, State
 from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
 from pdm_platform.core.alarms import SEVERITIES
+from pdm_platform.core.quality import paired
 from pdm_platform.local.witness import Key, Witness
 from pdm_platform.stores.registry import Manifest
 from pdm_platform.stores.telemetry import TelemetryStore
@@ -144,6 +145,11 @@ def keys_in(store: TelemetryStore, measurement: Measurement) -> set[Key]:
     return set(zip(rows.column("device_id").to_pylist(), rows.column("time_ns").to_pylist(), strict=True))
 
 
+def _missing(carried: set[Key], found: set[Key], untimed: int) -> int:
+    """Readings that were carried but not found. Those without a time of their own can only be counted."""
+    return len(carried - found) + max(0, untimed - len(found - carried))
+
+
 def summarise(
     store: TelemetryStore, witness: Witness, manifest: Manifest, *, seed: int, duration_s: float, quarantined: int
 ) -> tuple[Summary, FleetFacts]:
@@ -161,9 +167,9 @@ def summarise(
         stored=len(telemetry) + len(training),
         predicted=len(predicted),
         quarantined=quarantined,
-        lost=len(witness.telemetry - telemetry) + len(witness.training - training),
+        lost=_missing(witness.telemetry, telemetry, witness.untimed) + len(witness.training - training),
         duplicated=duplicates_in(store),
-        unpredicted=len(telemetry - predicted),
+        unpredicted=_missing(witness.telemetry, predicted, witness.untimed),
         redelivered=witness.redelivered,
         model_version=manifest.version,
         macro_f1_unseen=metrics["macro_f1"],
@@ -199,16 +205,14 @@ def _wrong(summary: Summary, failures: list[Failure], false_alarms: list[str], f
                     f"{failure.device_id}: the first FAULTY alarm said {failure.said_left_s:.0f} s left,"
                     f" it was {failure.warning_s:.0f} s"
                 )
-    joined = facts.predictions.merge(
-        facts.telemetry[["device_id", "time_ns", "health_percent"]], on=["device_id", "time_ns"]
-    )
+    joined = paired(facts.telemetry, facts.predictions).dropna(subset="health_percent")
     if len(joined):
-        errors = (joined["health_percent_x"] - joined["health_percent_y"]).abs()
+        errors = (joined["predicted_health_percent"] - joined["health_percent"]).abs()
         worst = joined.iloc[int(errors.argmax())]
         wrong.append(
             f"health was off by {errors.mean():.1f} % on average over the live readings, at worst by"
-            f" {errors.max():.0f} %: {worst['device_id']}, said {worst['health_percent_x']:.0f} %,"
-            f" was {worst['health_percent_y']:.0f} %"
+            f" {errors.max():.0f} %: {worst['device_id']}, said {worst['predicted_health_percent']:.0f} %,"
+            f" was {worst['health_percent']:.0f} %"
         )
     for name, count in (
         ("lost", summary.lost),

@@ -38,6 +38,7 @@ class Witness:
     redelivered: int = 0
     rejected: int = 0
     undecodable: int = 0
+    untimed: int = 0
     pumps: dict[str, PumpView] = field(default_factory=dict)
     alarms: list[Alarm] = field(default_factory=list)
     serving: str = ""
@@ -61,8 +62,8 @@ class Witness:
 
     @property
     def published(self) -> int:
-        """Distinct readings that the broker carried, labelled and live."""
-        return len(self.training) + len(self.telemetry)
+        """Distinct readings that the broker carried, labelled and live, with a timestamp of their own and without."""
+        return len(self.training) + len(self.telemetry) + self.untimed
 
     def messages_per_s(self) -> float:
         """Deliveries a second over the last five."""
@@ -89,6 +90,8 @@ class Witness:
                 self._add(self.training, decode(Labelled, message.payload))
             case Kind.TELEMETRY:
                 reading = decode(Telemetry, message.payload)
+                if reading.timestamp is None and not message.dup:
+                    self.untimed += 1
                 self._add(self.telemetry, reading)
                 pump = self.pumps.setdefault(reading.device_id, PumpView())
                 pump.true_health_percent = reading.health_percent
@@ -111,8 +114,7 @@ class Witness:
 
     def _add(self, keys: set[Key], payload: Telemetry | Prediction) -> None:
         if payload.timestamp is None:
-            # it cannot be told from another reading; the platform's own simulators always say when
-            self.undecodable += 1
+            # it has no key by which to know it again; the platform's own simulators always say when
             return
         key = (payload.device_id, time_ns_of(payload.timestamp))
         if key in keys:

@@ -108,4 +108,5 @@ def test_an_interrupt_stops_every_process_within_five_seconds(tmp_path: Path, mo
 
     assert time.monotonic() - asked_s < 5
     assert demo.returncode == 130
-    assert not [process for process in started if process.is_running()]
+    # where nobody reaps orphans, what has ended stays as a zombie
+    assert not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]

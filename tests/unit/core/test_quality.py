@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pdm_platform.core.quality import judge_predictions
+from pdm_platform.core.quality import judge_predictions, paired
 
 
 def readings(*health_percent: float) -> pd.DataFrame:
@@ -35,9 +35,21 @@ def test_coverage_counts_readings_without_a_prediction() -> None:
 
 
 def test_a_prediction_of_another_time_belongs_to_no_reading() -> None:
-    late = predictions("HEALTHY").assign(time_ns=99)
+    late = predictions("HEALTHY").assign(time_ns=61 * 10**9)
 
     assert judge_predictions(readings(90.0), late).predicted == 0
+
+
+def test_readings_without_a_timestamp_are_paired_with_their_predictions_in_order() -> None:
+    # the reading has the time of its arrival, the prediction that of its inference; another pump's does not count
+    said = predictions("HEALTHY", "BROKEN").assign(time_ns=[10, 11])
+    other = predictions("FAULTY").assign(device_id="q")
+
+    joined = paired(readings(90.0, 5.0), pd.concat([other, said]))
+
+    assert joined["health_percent"].tolist() == [90.0, 5.0]
+    assert joined["predicted_state"].tolist() == ["HEALTHY", "BROKEN"]
+    assert joined["time_ns"].tolist() == [0, 1]
 
 
 def test_without_true_health_there_is_coverage_but_no_score() -> None:
