@@ -109,7 +109,7 @@ def test_whatever_is_heard_is_acknowledged_and_nothing_ends_the_watching(witness
         hear(witness, topic, payload)
 
     assert len(cast(FakeLink, witness._link).acknowledged) == len(heard)
-    assert (witness.undecodable, witness.rejected, witness.published) == (5, 1, 0)
+    assert (witness.undecodable, witness.rejected, witness.published, witness.untimed) == (4, 1, 1, 1)
 
 
 def test_a_pump_shows_its_last_prediction_its_truth_and_whether_it_failed(witness: Witness) -> None:
