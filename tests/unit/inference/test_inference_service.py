@@ -248,6 +248,24 @@ def test_readings_without_a_timestamp_are_each_newer_than_the_last(tmp_path: Pat
     assert any(topic.endswith("/alarms") for topic, _, _ in bench.link.published)
 
 
+def test_a_reading_without_a_timestamp_that_is_delivered_again_is_answered_once(
+    tmp_path: Path, registered: Registered
+) -> None:
+    bench = Workbench(tmp_path)
+    serving(bench, registered)
+    bench.service._follow_model()
+    first = message(7)
+    assert "timestamp" not in json.loads(first.payload)
+    again = Message(first.topic, first.payload, 1, False, True, 9, time.time_ns(), 2)
+
+    for delivery in (first, again, message(8)):
+        bench.service.turn([delivery], bench.stop)
+
+    assert [prediction.measurement_id for prediction in bench.predictions()] == [7, 8]
+    assert len(bench.link.acknowledged) == 3
+    assert bench.metric("repeats_total") == 1
+
+
 def test_a_refusal_by_the_broker_ends_the_service_with_the_reason(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
     bench.link.refusal = BrokerRefusedError("wrong password")

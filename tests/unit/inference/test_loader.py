@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pdm_platform.contract.errors import IntegrityError
-from pdm_platform.inference.loader import ModelLoader
+from pdm_platform.core.serving import ServingModel, ServingOutput
+from pdm_platform.inference.loader import ModelLoader, load
 from pdm_platform.stores.registry import Manifest, Registry
 
 Registered = Callable[..., tuple[Registry, Manifest]]
@@ -147,6 +149,18 @@ def test_a_pointer_that_cannot_be_read_leaves_the_model_serving(tmp_path: Path, 
         registry.production()
     assert status is None
     assert loader.current is not None
+
+
+def test_a_model_that_answers_with_nan_is_refused(
+    tmp_path: Path, registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, manifest = registered(tmp_path / "registry")
+    pointer = registry.promote(manifest.version, **WHO_AND_WHY)
+    nothing = ServingOutput(np.full((1, 4), np.nan), np.full(1, np.nan))
+    monkeypatch.setattr(ServingModel, "predict", lambda _self, _features: nothing)
+
+    with pytest.raises(IntegrityError, match="answers with NaN"):
+        load(registry, pointer)
 
 
 def test_a_pickle_beside_the_model_is_hashed_but_never_opened(tmp_path: Path, registered: Registered) -> None:
