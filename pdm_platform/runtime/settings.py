@@ -20,7 +20,7 @@ PositiveSeconds = Annotated[float, Field(gt=0)]
 class BaseEnvSettings(BaseSettings):
     """Settings of one part. `load` names the variable and the value that cannot be used."""
 
-    model_config = SettingsConfigDict(env_prefix="PDM_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PDM_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     @classmethod
     def load(cls) -> Self:
