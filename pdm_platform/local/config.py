@@ -1,11 +1,9 @@
 """Every setting of every process, from the settings classes themselves."""
 
 from pydantic import SecretStr
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from pdm_platform.inference.settings import InferenceSettings
+from pdm_platform.local.tables import print_rows
 from pdm_platform.runtime.broker import BrokerSettings
 from pdm_platform.runtime.settings import BaseEnvSettings, PlatformSettings
 from sensors_bridge.settings import BridgeSettings
@@ -42,13 +40,10 @@ def print_settings(*, markdown: bool) -> None:
     if markdown:
         print(markdown_table(), end="")
         return
-    table = Table("variable", "read by", "value", "default", "meaning", header_style="bold")
+    rows = []
     for part, settings in PARTS:
         loaded = settings.load()
         for name, field in settings.model_fields.items():
-            value, default = escape(_shown(getattr(loaded, name))), escape(_shown(field.default))
-            style = "" if value == default else "bold"
-            table.add_row(
-                f"PDM_{name.upper()}", part, f"[{style}]{value}" if style else value, default, field.description
-            )
-    Console().print(table)
+            value, default = _shown(getattr(loaded, name)), _shown(field.default)
+            rows.append((f"PDM_{name.upper()}", part, value, default, field.description or ""))
+    print_rows(("variable", "read by", "value", "default", "meaning"), rows)

@@ -69,7 +69,7 @@ class Steps:
 def run_demo(folder: Path, seed: int, *, small: bool) -> int:
     """Run all of it below `folder`. Returns 0 only if all of it happened; 130 when interrupted."""
     console = Console()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: a shell starts background jobs without
         signal.signal(number, _interrupt)
     home = folder.absolute() / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     try:

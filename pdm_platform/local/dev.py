@@ -21,7 +21,7 @@ WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 def run_dev(folder: Path, ui_port: int, pumps: int) -> int:
     """Run until Ctrl-C or SIGTERM; returns the exit code."""
     console = Console()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: a shell starts background jobs without
         signal.signal(number, _interrupt)
     try:
         if not is_free(ui_port):

@@ -4,11 +4,10 @@ import getpass
 import sys
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from pdm_platform.contract.errors import PdmError
 from pdm_platform.contract.payloads import ModelPointer
+from pdm_platform.local.tables import print_rows
 from pdm_platform.runtime.announce import announce
 from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
@@ -25,19 +24,14 @@ def list_versions() -> None:
     """Print all versions, newest first."""
     registry = _registry()
     production = registry.production()
-    table = Table("version", "", "macro F1 unseen", "health error", "created", "data", header_style="bold")
+    headings = ("version", "", "macro_f1_unseen", "health_mae_percent", "created_at")
+    rows = []
     for manifest in registry.versions():
         mark = "production" if production is not None and production.version == manifest.version else ""
         metrics = manifest.metrics
-        table.add_row(
-            manifest.version,
-            f"[green]{mark}",
-            f"{metrics.get('macro_f1', float('nan')):.3f}",
-            f"{metrics.get('health_mae_percent', float('nan')):.1f} %",
-            manifest.created_at,
-            manifest.data_fingerprint[:12],
-        )
-    Console().print(table)
+        scores = (f"{metrics.get(name, float('nan')):.3f}" for name in ("macro_f1", "health_mae_percent"))
+        rows.append((manifest.version, mark, *scores, manifest.created_at[:19]))
+    print_rows(headings, rows)
 
 
 def show_version(version: str) -> None:

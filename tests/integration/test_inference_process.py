@@ -368,7 +368,7 @@ def test_a_damaged_snapshot_is_set_aside_and_the_service_starts(plant: Plant) ->
     snapshot.write_bytes(b"PK\x03\x04 half a file")
 
     plant.start_inference()
-    plant.publish("afterwards", {**PLAIN, "measurement_id": 1})
+    plant.publish("afterwards", {**PLAIN, "measurement_id": 1}, qos=1)
     plant.predictions("afterwards", 1)
 
     assert snapshot.with_suffix(".refused").read_bytes() == b"PK\x03\x04 half a file"

@@ -157,7 +157,7 @@ def test_all_versions_are_listed_with_their_figures_and_the_one_in_production_ma
     lines = capsys.readouterr().out.splitlines()
     [first] = [line for line in lines if old.version in line]
     [second] = [line for line in lines if new.version in line]
-    assert all(part in first for part in ("production", "0.900", "5.0 %"))
+    assert all(part in first for part in ("production", "0.900", "5.000"))
     assert "production" not in second
 
 

@@ -170,6 +170,7 @@ def test_an_interrupt_during_a_start_waits_until_the_child_is_known(
 
 
 def test_an_impatient_second_interrupt_does_not_cut_the_end_short(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
     processes = Processes()
     process = processes.start(child(tmp_path, NOTES_ITS_END, str(tmp_path / "end"), "0.4"))
     until(lambda: is_up(process))
@@ -183,7 +184,7 @@ def test_an_impatient_second_interrupt_does_not_cut_the_end_short(tmp_path: Path
 
     assert (tmp_path / "end").exists()
     assert not process.running
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_nothing_is_started_once_the_end_has_begun(tmp_path: Path) -> None:

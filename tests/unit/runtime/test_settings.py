@@ -32,7 +32,6 @@ def test_variables_are_read_with_their_prefix(monkeypatch: pytest.MonkeyPatch) -
         ("PDM_MQTT_PORT", "eighteen"),
         ("PDM_MQTT_PORT", "70000"),
         ("PDM_TOPIC_ROOT", "factory/#"),
-        ("PDM_TOPIC_ROOT", ""),
         ("PDM_STORE_URL", "postgres://somewhere"),
         ("PDM_LOG_LEVEL", "loud"),
         ("PDM_MAX_AGE_DAYS", "0"),
