@@ -9,14 +9,14 @@ from typing import Final, Protocol
 
 from pdm_platform.runtime.mqtt import Message
 from pdm_platform.stores.telemetry import TelemetryStore
-from sensors_bridge.announce import Announcer, Publisher
 from sensors_bridge.decode import Decoder, Rejection, Rows
+from sensors_bridge.deliveries import Deliveries
 from sensors_bridge.duplicates import Judged, drop_known
 from sensors_bridge.gaps import Gaps
-from sensors_bridge.intake import Intake
 from sensors_bridge.metrics import Metrics
 from sensors_bridge.patience import Interrupted, Patience, ReopeningStore
 from sensors_bridge.quarantine import Quarantine
+from sensors_bridge.rejected import Announcer, Publisher
 from sensors_bridge.settings import BridgeSettings
 from sensors_bridge.tables import to_table
 
@@ -39,7 +39,7 @@ class Parts:
     """What the loop is put together from."""
 
     link: Session
-    intake: Intake
+    deliveries: Deliveries
     decoder: Decoder
     quarantine: Quarantine
     store: ReopeningStore
@@ -76,11 +76,11 @@ class Bridge:
         except Interrupted as interrupted:
             log.warning("stopped while the store failed (%s): the broker keeps what was not acknowledged", interrupted)
         finally:
-            self._parts.intake.close()
+            self._parts.deliveries.close()
             self._parts.store.close()
 
     def _drain(self) -> None:
-        self._parts.intake.close()
+        self._parts.deliveries.close()
         deadline = time.monotonic() + _DRAIN_S
         while time.monotonic() < deadline and (batch := self._take(0.0)):
             self._carry(batch)
@@ -88,7 +88,7 @@ class Bridge:
     def _take(self, max_wait_s: float) -> list[Message]:
         settings = self._settings
         linger_s = 0.0 if self._stop.is_set() else settings.bridge_batch_wait_s
-        return self._parts.intake.take(settings.bridge_batch_size, max_wait_s, linger_s=linger_s)
+        return self._parts.deliveries.take(settings.bridge_batch_size, max_wait_s, linger_s=linger_s)
 
     def _carry(self, batch: list[Message]) -> None:
         parts = self._parts
@@ -97,7 +97,7 @@ class Bridge:
         for rows in decoded.rows:
             self._store(rows)
         parts.announcer.announce(parts.link, kept)
-        parts.link.acknowledge(parts.intake.settle(batch))
+        parts.link.acknowledge(parts.deliveries.settle(batch))
         self._count(batch, kept)
 
     def _store(self, rows: Rows) -> None:

@@ -2,10 +2,9 @@
 
 from zlib import crc32
 
-from pdm_platform.contract.errors import PayloadError
-from pdm_platform.contract.intake import IntakeLimits
+from pdm_platform.contract.intake import IntakeLimits, check_time
 from pdm_platform.contract.payloads import Alarm, Prediction
-from pdm_platform.contract.times import iso_of, time_ns_of
+from pdm_platform.contract.times import time_ns_of
 from pdm_platform.runtime.mqtt import Message
 
 _PLACES_NS = 1_000
@@ -26,14 +25,8 @@ class InferenceTimes:
         inferred_ns = time_ns_of(payload.inference_timestamp)
         if payload.timestamp is None:
             series = (payload.device_id, payload.condition) if isinstance(payload, Alarm) else (payload.device_id,)
-            return self._place(series, self._checked(inferred_ns, message), message.payload)
-        return self._checked(time_ns_of(payload.timestamp), message)
-
-    def _checked(self, time_ns: int, message: Message) -> int:
-        limits, received_ns = self._limits, message.received_ns
-        if not received_ns - limits.max_age_ns <= time_ns <= received_ns + limits.max_ahead_ns:
-            raise PayloadError(f"timestamp {iso_of(time_ns)} is too far from the receive time {iso_of(received_ns)}")
-        return time_ns
+            return self._place(series, check_time(inferred_ns, message.received_ns, self._limits), message.payload)
+        return check_time(time_ns_of(payload.timestamp), message.received_ns, self._limits)
 
     def _place(self, series: tuple[str, ...], time_ns: int, payload: bytes) -> int:
         """One inference batch may stamp several with the same microsecond: each gets a place of its own within it.

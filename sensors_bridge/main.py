@@ -11,14 +11,14 @@ from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.service import Health, run_service
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.telemetry import TelemetryStore, open_store
-from sensors_bridge.announce import MAX_UNACKNOWLEDGED, Announcer
 from sensors_bridge.bridge import Bridge, Parts
 from sensors_bridge.decode import Decoder
+from sensors_bridge.deliveries import Deliveries
 from sensors_bridge.gaps import Gaps
-from sensors_bridge.intake import Intake
 from sensors_bridge.metrics import Metrics
 from sensors_bridge.patience import ReopeningStore
 from sensors_bridge.quarantine import Quarantine
+from sensors_bridge.rejected import MAX_UNACKNOWLEDGED, Announcer
 from sensors_bridge.settings import CLIENT_ID, BridgeSettings
 
 # A write of one batch takes milliseconds; a locked store answers within its busy timeout.
@@ -33,9 +33,9 @@ def serve(
     registry: CollectorRegistry,
 ) -> None:
     """Run the bridge until `stop`. Raises BrokerRefusedError where the broker refuses this client."""
-    intake = Intake(settings.bridge_queue_size)
+    deliveries = Deliveries(settings.bridge_queue_size)
     announcer = Announcer(platform.topics.of(Kind.REJECTED))
-    link = _link(platform, intake, announcer, stop)
+    link = _link(platform, deliveries, announcer, stop)
 
     def alive() -> None:
         health.progress("loop")
@@ -44,7 +44,7 @@ def serve(
     def disconnected() -> str | None:
         return None if link.ready else f"not connected to {platform.mqtt_host}:{platform.mqtt_port}"
 
-    bridge = Bridge(_parts(platform, registry, intake, announcer, link), settings, stop, alive)
+    bridge = Bridge(_parts(platform, registry, deliveries, announcer, link), settings, stop, alive)
     health.require("loop", _PROGRESS_WITHIN_S)
     health.watch("store", bridge.fault)
     health.watch("broker", disconnected)
@@ -55,12 +55,12 @@ def serve(
         link.stop()
 
 
-def _link(platform: PlatformSettings, intake: Intake, announcer: Announcer, stop: threading.Event) -> Link:
+def _link(platform: PlatformSettings, deliveries: Deliveries, announcer: Announcer, stop: threading.Event) -> Link:
     return Link(
         platform,
         CLIENT_ID,
         subscriptions=[platform.topics.everything],
-        on_message=intake.receive,
+        on_message=deliveries.receive,
         on_published=announcer.published,
         # above the announcer's own bound, so that the loop never waits for the network thread
         max_unacknowledged=2 * MAX_UNACKNOWLEDGED,
@@ -69,17 +69,17 @@ def _link(platform: PlatformSettings, intake: Intake, announcer: Announcer, stop
 
 
 def _parts(
-    platform: PlatformSettings, registry: CollectorRegistry, intake: Intake, announcer: Announcer, link: Link
+    platform: PlatformSettings, registry: CollectorRegistry, deliveries: Deliveries, announcer: Announcer, link: Link
 ) -> Parts:
     gaps = Gaps()
     return Parts(
         link=link,
-        intake=intake,
+        deliveries=deliveries,
         decoder=Decoder(platform.topics, platform.intake_limits, gaps),
         quarantine=Quarantine(platform.home.absolute() / "quarantine"),
         store=ReopeningStore(lambda: _open_store(platform)),
         announcer=announcer,
-        metrics=Metrics(registry, intake, announcer),
+        metrics=Metrics(registry, deliveries, announcer),
         gaps=gaps,
     )
 

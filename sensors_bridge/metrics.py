@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from sensors_bridge.announce import Announcer
-from sensors_bridge.intake import Intake
+from sensors_bridge.deliveries import Deliveries
+from sensors_bridge.rejected import Announcer
 
 _BATCH_SIZES = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000)
 _WRITE_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
@@ -12,7 +12,7 @@ _WRITE_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 class Metrics:
     """The bridge's counters and gauges, all named `pdm_bridge_…`."""
 
-    def __init__(self, registry: CollectorRegistry, intake: Intake, announcer: Announcer) -> None:
+    def __init__(self, registry: CollectorRegistry, deliveries: Deliveries, announcer: Announcer) -> None:
         self.received = Counter("pdm_bridge_received", "Messages taken from the broker", registry=registry)
         self.stored = Counter("pdm_bridge_stored", "Rows durably written", ["measurement"], registry=registry)
         self.quarantined = Counter(
@@ -34,9 +34,13 @@ class Metrics:
             "pdm_bridge_write_seconds", "Time of one durable write", buckets=_WRITE_SECONDS, registry=registry
         )
         for name, text, read in (
-            ("repeats", "Redeliveries of messages that were still under way or just settled", lambda: intake.repeats),
+            (
+                "repeats",
+                "Redeliveries of messages that were still under way or just settled",
+                lambda: deliveries.repeats,
+            ),
             ("unannounced", "Quarantined messages that were not also published", lambda: announcer.left_out),
-            ("queue_length", "Messages that wait", lambda: len(intake)),
-            ("oldest_waiting_seconds", "How long the oldest waiting message has waited", intake.oldest_age_s),
+            ("queue_length", "Messages that wait", lambda: len(deliveries)),
+            ("oldest_waiting_seconds", "How long the oldest waiting message has waited", deliveries.oldest_age_s),
         ):
             Gauge(f"pdm_bridge_{name}", text, registry=registry).set_function(read)

@@ -13,6 +13,7 @@ import msgspec
 
 from pdm_platform.contract.errors import StoreError
 from pdm_platform.contract.times import iso_of
+from pdm_platform.stores.files import sync_folder
 from sensors_bridge.decode import Rejection
 
 # What a broker may still deliver again is bounded by its own bookkeeping, MQTT's 65,535 packet ids at most.
@@ -103,7 +104,7 @@ class Quarantine:
             with path.open("ab", buffering=0) as file:
                 _write_durably(file.fileno(), block, ends_torn=_ends_torn(path))
             if created:
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
         except OSError as error:
             raise StoreError(
                 f"quarantine file {path} cannot be written: {error.strerror}",
@@ -137,16 +138,6 @@ def _ends_torn(path: Path) -> bool:
             return False
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened to be synced
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -47,15 +47,19 @@ def accept_reading(
         raise PayloadError(f"device_id {reading.device_id!r} is unknown: not in PDM_ALLOWED_DEVICES")
     if reading.timestamp is None:
         return reading, None
-    time_ns = time_ns_of(reading.timestamp)
+    historic = address.kind is Kind.TRAINING
+    return reading, check_time(time_ns_of(reading.timestamp), received_ns, limits, historic=historic)
+
+
+def check_time(time_ns: int, received_ns: int, limits: IntakeLimits, *, historic: bool = False) -> int:
+    """The time itself, where it lies within the limits; `historic` allows any age.
+
+    Raises PayloadError naming the time, the limit and when it was received.
+    """
     if time_ns > received_ns + limits.max_ahead_ns:
-        raise PayloadError(
-            f"timestamp {iso_of(time_ns)} is more than {limits.max_ahead_ns / NS_PER_S:g} s ahead of"
-            f" {iso_of(received_ns)}"
-        )
-    if address.kind is not Kind.TRAINING and time_ns < received_ns - limits.max_age_ns:
-        raise PayloadError(
-            f"timestamp {iso_of(time_ns)} is more than {limits.max_age_ns / NS_PER_S / 86_400:g} days before"
-            f" {iso_of(received_ns)}"
-        )
-    return reading, time_ns
+        limit = f"more than {limits.max_ahead_ns / NS_PER_S:g} s ahead of"
+    elif not historic and time_ns < received_ns - limits.max_age_ns:
+        limit = f"more than {limits.max_age_ns / NS_PER_S / 86_400:g} days before"
+    else:
+        return time_ns
+    raise PayloadError(f"timestamp {iso_of(time_ns)} is {limit} {iso_of(received_ns)}")

@@ -45,7 +45,8 @@ def fold(
     is late or delivered again is answered from the current state and does not change it. Raises ValueError for a
     health of NaN and for lengths that differ.
     Formula: exponentially weighted least squares in its centred, updating form (West 1979, CACM 22(9), 532-535), with a
-    memory of 25 readings; 'clearly' is four standard errors of the slope.
+    memory of 25, 200 and 1,600 readings; the shortest memory whose line clearly falls is followed. 'Clearly' is eight
+    standard errors of the slope, with the line below 90 %.
     """
     health = np.asarray(health_percent, np.float64)
     if np.isnan(health).any() or len(health) != len(time_ns):

@@ -19,14 +19,14 @@ from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.sqlite import SqliteStore
 from pdm_platform.stores.telemetry import TelemetryStore
 from sensors_bridge import quarantine
-from sensors_bridge.announce import MAX_UNACKNOWLEDGED, Announcer
 from sensors_bridge.bridge import Bridge, Parts
 from sensors_bridge.decode import Decoder
+from sensors_bridge.deliveries import Deliveries
 from sensors_bridge.gaps import Gaps
-from sensors_bridge.intake import Intake
 from sensors_bridge.metrics import Metrics
 from sensors_bridge.patience import ReopeningStore
 from sensors_bridge.quarantine import Quarantine
+from sensors_bridge.rejected import MAX_UNACKNOWLEDGED, Announcer
 from sensors_bridge.settings import BridgeSettings
 
 ALL_TIME = Window(0, 2**63 - 1)
@@ -84,18 +84,18 @@ class Workbench:
         self.folder = folder
         self.store = Failing(SqliteStore(folder / "telemetry.sqlite"), failures)
         self.link = FakeLink(self.stored)
-        self.intake = Intake(1_000)
+        self.deliveries = Deliveries(1_000)
         self.registry = CollectorRegistry()
         self.stop = threading.Event()
         gaps, announcer = Gaps(), Announcer("factory/platform/rejected")
         parts = Parts(
             link=self.link,
-            intake=self.intake,
+            deliveries=self.deliveries,
             decoder=Decoder(PlatformSettings().topics, PlatformSettings().intake_limits, gaps),
             quarantine=Quarantine(folder / "quarantine"),
             store=ReopeningStore(lambda: self.store),
             announcer=announcer,
-            metrics=Metrics(self.registry, self.intake, announcer),
+            metrics=Metrics(self.registry, self.deliveries, announcer),
             gaps=gaps,
         )
         self.bridge = Bridge(parts, BridgeSettings(bridge_batch_wait_s=0.0), self.stop, alive)
@@ -132,7 +132,7 @@ def test_a_batch_is_acknowledged_after_it_is_stored_and_quarantined(tmp_path: Pa
     bench = Workbench(tmp_path)
     sent = [telemetry(1), broken(2), telemetry(3)]
     for message in sent:
-        bench.intake.receive(message)
+        bench.deliveries.receive(message)
 
     bench.run_until_acknowledged()
 
@@ -143,7 +143,7 @@ def test_a_batch_is_acknowledged_after_it_is_stored_and_quarantined(tmp_path: Pa
 
 def test_a_rejected_payload_is_published_with_its_reason_and_shortened(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
-    bench.intake.receive(telemetry(1, device_id="é" * 500_000))
+    bench.deliveries.receive(telemetry(1, device_id="é" * 500_000))
 
     bench.run_until_acknowledged()
 
@@ -157,7 +157,7 @@ def test_a_rejected_payload_is_published_with_its_reason_and_shortened(tmp_path:
 
 def test_nothing_is_acknowledged_while_the_store_fails_and_all_of_it_afterwards(tmp_path: Path) -> None:
     bench = Workbench(tmp_path, failures=3)
-    bench.intake.receive(telemetry(1))
+    bench.deliveries.receive(telemetry(1))
 
     bench.run_until_acknowledged()
 
@@ -169,7 +169,7 @@ def test_nothing_is_acknowledged_while_the_store_fails_and_all_of_it_afterwards(
 def test_a_stop_while_the_store_fails_ends_the_bridge_with_nothing_acknowledged(tmp_path: Path) -> None:
     failing = threading.Event()
     bench = Workbench(tmp_path, failures=1_000, alive=lambda: failing.set() if bench.bridge.fault() else None)
-    bench.intake.receive(telemetry(1))
+    bench.deliveries.receive(telemetry(1))
     bench.thread.start()
     assert failing.wait(10.0)
 
@@ -183,7 +183,7 @@ def test_a_stop_while_the_store_fails_ends_the_bridge_with_nothing_acknowledged(
 def test_at_a_stop_what_is_already_here_is_still_stored(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
     for mid in range(1, 11):
-        bench.intake.receive(telemetry(mid))
+        bench.deliveries.receive(telemetry(mid))
     bench.stop.set()
 
     bench.bridge.run()
@@ -204,7 +204,7 @@ def test_a_refusal_by_the_broker_ends_the_bridge(tmp_path: Path) -> None:
 def test_everything_is_counted(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
     for message in (telemetry(1), telemetry(4), broken(5)):
-        bench.intake.receive(message)
+        bench.deliveries.receive(message)
 
     bench.run_until_acknowledged()
 

@@ -7,19 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdm_platform.runtime.mqtt import Message
-from sensors_bridge.intake import Intake
+from sensors_bridge.deliveries import Deliveries
 
 
 def delivery(mid: int, payload: bytes = b"reading", *, dup: bool = False, connection: int = 1, qos: int = 1) -> Message:
     return Message("factory/pumps/p/telemetry", payload, qos, False, dup, mid, 0, connection)
 
 
-def take_all(intake: Intake) -> list[Message]:
+def take_all(intake: Deliveries) -> list[Message]:
     return intake.take(1_000, 0.0)
 
 
 def test_a_redelivery_while_the_first_waits_is_taken_once_and_acknowledged_on_its_new_connection() -> None:
-    intake = Intake(10)
+    intake = Deliveries(10)
     intake.receive(delivery(7))
     again = delivery(7, dup=True, connection=3)
 
@@ -32,7 +32,7 @@ def test_a_redelivery_while_the_first_waits_is_taken_once_and_acknowledged_on_it
 
 
 def test_a_redelivery_of_what_is_stored_is_only_acknowledged() -> None:
-    intake = Intake(10)
+    intake = Deliveries(10)
     intake.receive(delivery(7))
     intake.settle(take_all(intake))
     again = delivery(7, dup=True, connection=3)
@@ -45,7 +45,7 @@ def test_a_redelivery_of_what_is_stored_is_only_acknowledged() -> None:
 
 
 def test_another_payload_under_the_same_packet_id_is_a_message_of_its_own() -> None:
-    intake = Intake(10)
+    intake = Deliveries(10)
     first, other = delivery(7), delivery(7, b"another", dup=True, connection=3)
     intake.receive(first)
 
@@ -57,7 +57,7 @@ def test_another_payload_under_the_same_packet_id_is_a_message_of_its_own() -> N
 
 
 def test_a_new_message_is_taken_though_its_payload_and_packet_id_were_seen_before() -> None:
-    intake = Intake(10)
+    intake = Deliveries(10)
     intake.receive(delivery(7))
     intake.settle(take_all(intake))
 
@@ -67,7 +67,7 @@ def test_a_new_message_is_taken_though_its_payload_and_packet_id_were_seen_befor
 
 
 def test_messages_at_qos_0_are_never_taken_for_one_another() -> None:
-    intake = Intake(10)
+    intake = Deliveries(10)
 
     intake.receive(delivery(0, qos=0))
     intake.receive(delivery(0, qos=0))
@@ -76,7 +76,7 @@ def test_messages_at_qos_0_are_never_taken_for_one_another() -> None:
 
 
 def test_too_many_bytes_hold_the_network_thread_back_until_some_are_settled() -> None:
-    intake = Intake(10, max_bytes=100)
+    intake = Deliveries(10, max_bytes=100)
     intake.receive(delivery(1, bytes(100)))
     network = threading.Thread(target=intake.receive, args=(delivery(2, b"next"),))
     network.start()
@@ -92,7 +92,7 @@ def test_too_many_bytes_hold_the_network_thread_back_until_some_are_settled() ->
 
 
 def test_a_network_thread_that_waits_for_room_goes_on_when_the_intake_closes() -> None:
-    intake = Intake(1)
+    intake = Deliveries(1)
     intake.receive(delivery(1))
     network = threading.Thread(target=intake.receive, args=(delivery(2),))
     network.start()
@@ -111,7 +111,7 @@ def test_a_network_thread_that_waits_for_room_goes_on_when_the_intake_closes() -
 def test_every_delivery_is_acknowledged_and_only_flagged_repeats_are_left_out(
     arrivals: list[tuple[int, bytes, bool]], batch_size: int
 ) -> None:
-    intake, taken, acknowledged = Intake(100), [], []
+    intake, taken, acknowledged = Deliveries(100), [], []
     for number, (mid, payload, dup) in enumerate(arrivals):
         intake.receive(replace(delivery(mid, payload, dup=dup), received_ns=number))
         if number % batch_size == 0:

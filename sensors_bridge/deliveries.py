@@ -20,7 +20,7 @@ class _Delivery:
     latest: Message | None
 
 
-class Intake:
+class Deliveries:
     """Takes a message once, however often the broker delivers it to this process.
 
     A broker delivers again, with the DUP flag and the same packet id, what is not acknowledged in time or was under
