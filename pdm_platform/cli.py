@@ -8,7 +8,7 @@ import typer
 
 from pdm_platform.contract.errors import PdmError
 from pdm_platform.local.processes import end_with_parent
-from pdm_platform.runtime.telemetry import send_nothing
+from pdm_platform.runtime.usage_data import send_nothing
 
 # Commands import what they need when they run: the parts are heavy, and `pdmctl broker` should start at once.
 app = typer.Typer(
@@ -55,6 +55,11 @@ def job(
     """Run a Dagster job here and now; one JSON line a step on stdout. Exits with 1 when it fails."""
     import os
 
+    from pdm_platform.runtime.settings import PlatformSettings
+
+    dagster_home = PlatformSettings.load().home.absolute() / "dagster"
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("DAGSTER_HOME", str(dagster_home))
     arguments = [sys.executable, "-m", "pdm_platform.execute", name]
     os.execv(sys.executable, arguments if config is None else [*arguments, "--config", str(config)])
 
@@ -85,7 +90,7 @@ def dev(
 
 @app.command()
 def doctor() -> None:
-    """Check settings, broker, store, quarantine and registry, and say what to do about each finding."""
+    """Check settings, disk, broker, store and registry, and say what to do about each finding."""
     from pdm_platform.local.doctor import run_doctor
 
     raise typer.Exit(run_doctor())

@@ -4,7 +4,7 @@ import dagster as dg
 
 from pdm_platform.defs import automation, evaluate, extract, features, monitor, promote, simulate, train, validate
 from pdm_platform.defs.resources import Broker, Platform
-from pdm_platform.runtime.telemetry import send_nothing
+from pdm_platform.runtime.usage_data import send_nothing
 
 send_nothing()
 STAGES = (simulate, extract, validate, features, train, evaluate, promote, monitor)

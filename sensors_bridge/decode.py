@@ -111,10 +111,9 @@ class Decoder:
         return Decoded([found for found in rows.values() if found.payloads], rejected)
 
     def _add_reading(self, rows: Rows, address: Address, message: Message) -> None:
-        reading, time_ns = accept_reading(address, message.payload, message.received_ns, self._limits)
-        if time_ns is None and message.retain:
-            # the broker hands its retained copy out at each subscription, long after it was measured
-            raise PayloadError("timestamp is missing in a retained reading: nothing tells when it was taken")
+        reading, time_ns = accept_reading(
+            address, message.payload, message.received_ns, self._limits, retained=message.retain
+        )
         may_be_known = message.dup
         if reading.measurement_id is not None:
             # A client that did not hear of the broker's receipt sends again, and what it sends is a new message to

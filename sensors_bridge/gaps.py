@@ -1,31 +1,33 @@
 """Sequence numbers of each device: readings that never arrived, and those that may have come before."""
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 # A number this far below the last one is not a late reading: the device has begun to count anew.
 _RESTART_BELOW: Final = 1_000
-# How many single numbers are remembered per device as missing, so that a late one closes its hole.
+# How many single numbers are remembered per device as missing, so that a late one closes its hole: the newest.
 _REMEMBERED: Final = 1_000
 
 
 @dataclass(slots=True)
 class _Track:
-    """The numbers of one device: the last in sequence, and the holes that a late reading may still close."""
+    """The numbers of one device: the last in sequence, and the holes, oldest first, that a late one may still close."""
 
     last: int
-    holes: set[int] = field(default_factory=set)
+    holes: dict[int, None] = field(default_factory=dict)
 
     def follow(self, number: int, *, redelivered: bool) -> int | None:
         """By how much this number changes the count of missing ones; None where it may have come before."""
         if number > self.last:
             missing = number - self.last - 1
-            room = _REMEMBERED - len(self.holes)
-            self.holes.update(range(max(self.last + 1, number - room), number))
+            self.holes.update(dict.fromkeys(range(max(self.last + 1, number - _REMEMBERED), number)))
+            for oldest in list(islice(self.holes, max(len(self.holes) - _REMEMBERED, 0))):
+                del self.holes[oldest]
             self.last = number
             return missing
         if number in self.holes:
-            self.holes.discard(number)
+            del self.holes[number]
             return -1
         if not redelivered and (number == 0 or number < self.last - _RESTART_BELOW):
             self.last = number

@@ -32,7 +32,7 @@ class DeviceClock:
 
 
 def accept_reading(
-    address: Address, payload: bytes, received_ns: int, limits: IntakeLimits
+    address: Address, payload: bytes, received_ns: int, limits: IntakeLimits, *, retained: bool = False
 ) -> tuple[Telemetry, int | None]:
     """Decode one reading and check it against its topic and the clock.
 
@@ -46,6 +46,9 @@ def accept_reading(
     if limits.allowed_devices is not None and not limits.allowed_devices.fullmatch(reading.device_id):
         raise PayloadError(f"device_id {reading.device_id!r} is unknown: not in PDM_ALLOWED_DEVICES")
     if reading.timestamp is None:
+        if retained:
+            # the broker hands its retained copy out at each subscription, long after it was measured
+            raise PayloadError("timestamp is missing in a retained reading: nothing tells when it was taken")
         return reading, None
     historic = address.kind is Kind.TRAINING
     return reading, check_time(time_ns_of(reading.timestamp), received_ns, limits, historic=historic)

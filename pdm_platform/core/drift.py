@@ -62,8 +62,8 @@ class DriftJudgement:
 def judge_drift(reference: pd.DataFrame, current: pd.DataFrame) -> DriftJudgement:
     """Compare healthy readings with healthy readings, both frames with the eight channels as columns.
 
-    The fleet has drifted where half of the comparable channels are above CHANNEL_THRESHOLD, or one above
-    SINGLE_CHANNEL_THRESHOLD. A channel with fewer than MIN_ROWS values on either side is not compared.
+    The fleet has drifted where half of the comparable channels are at CHANNEL_THRESHOLD or above, or one at
+    SINGLE_CHANNEL_THRESHOLD or above. A channel with fewer than MIN_ROWS values on either side is not compared.
     Raises DriftError where a side has no channel with MIN_ROWS values.
     """
     comparable = [name for name in CHANNEL_NAMES if min(reference[name].count(), current[name].count()) >= MIN_ROWS]
@@ -113,6 +113,20 @@ def _run(reference: pd.DataFrame, current: pd.DataFrame) -> Any:
             Dataset.from_pandas(current, data_definition=definition),
             Dataset.from_pandas(reference, data_definition=definition),
         )
+
+
+def disjoint(windows: Sequence[tuple[int, int, bool]]) -> list[tuple[int, bool]]:
+    """Of windows (start ns, end ns, drifted), those that share less than half with a newer one; (end, drifted), by end.
+
+    Three looks at the same hour are one piece of evidence, not three.
+    """
+    kept: list[tuple[int, bool]] = []
+    newer_start_ns: int | None = None
+    for start_ns, end_ns, drifted in sorted(windows, key=lambda window: window[1], reverse=True):
+        if newer_start_ns is None or end_ns - newer_start_ns < (end_ns - start_ns) / 2:
+            kept.append((end_ns, drifted))
+            newer_start_ns = start_ns
+    return kept[::-1]
 
 
 def lasting_drift(windows: Sequence[tuple[int, bool]], *, needed: int = 3) -> bool:

@@ -99,9 +99,10 @@ def render_html(evaluation: "Evaluation") -> str:
             "<h2>By speed of life</h2>",
             _speed_table(evaluation),
             _image(health_png(evaluation), "true and predicted health"),
-            "<h2>Every unseen life</h2><p>Warning: from the alarm that was active at the failure to the failure. "
-            "False alarms: raised and over while the pump was healthy. Remaining life: median relative error in the "
-            "last third of life.</p>",
+            "<h2>Every unseen life</h2><p>Failure: the first reading that is in truth BROKEN. Warning: from the FAULTY "
+            "or BROKEN alarm that was active at the failure to the failure; a WARNING alarm alone does not count. "
+            "False alarms: FAULTY or BROKEN alarms raised while the pump was in truth HEALTHY. Remaining life: median "
+            "relative error of the time to the failure, in the last third of the readings before it.</p>",
             _life_table(evaluation),
             "</html>\n",
         ]

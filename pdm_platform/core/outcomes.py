@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pdm_platform.contract.states import STATES, State
 from pdm_platform.contract.times import NS_PER_HOUR
 from pdm_platform.core import alarms
-from pdm_platform.core.alarms import AlarmChange, AlarmStates
+from pdm_platform.core.alarms import SEVERITIES, AlarmChange, AlarmStates
 from pdm_platform.core.serving import ServingOutput
 from pdm_platform.core.training import Lives, speed_of
 
@@ -22,11 +22,14 @@ _CURVE_POINTS: Final = 120
 class LifeOutcome:
     """One unseen life.
 
-    failed: it reached BROKEN. warned: an alarm raised before that was still active then; warning_hours, and as a share
-    of the hours lived until then, say how long before (NaN where not warned). false_alarms: alarms raised and cleared
-    (or never cleared) while the pump was HEALTHY all along. health_mae_percent: mean absolute error. rul_*: in the last
-    third of life, share of the readings with a remaining life told, and median error relative to the true remaining
-    life (NaN where nothing was told). curve: up to 120 points of hours, true and predicted health.
+    Alarms here are those of severity FAULTY and above, as the demo counts them. failed: it reached BROKEN. warned: an
+    alarm raised before its first BROKEN reading was still active then; warning_hours, and as a share of the hours lived
+    until then, say how long before (NaN where not warned). false_alarms: alarms raised, or raised further, at a reading
+    at which the pump was in truth HEALTHY. health_mae_percent: mean absolute error. rul_*: in the last third of the
+    readings before the first BROKEN one, share with a remaining life told, and median error relative to the time to
+    that first BROKEN reading, which is what a prediction tells. The label rul_hours is not used: it may run to health
+    0. Both are NaN for a life that never broke, the error also where nothing was told. curve: up to 120 points of
+    hours, true and predicted health.
     """
 
     device_id: str
@@ -43,14 +46,6 @@ class LifeOutcome:
     curve: list[tuple[float, float, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Episode:
-    """An alarm from the reading that raised it to the one that cleared it, or the end of the life."""
-
-    start: int
-    end: int
-
-
 def judge_lives(lives: Lives, output: ServingOutput, rul_hours: NDArray[np.float64]) -> list[LifeOutcome]:
     """Replay each life through the alarms, by device id in alphabetical order."""
     devices, owner = np.unique(lives.device_ids, return_inverse=True)
@@ -64,22 +59,27 @@ def judge_lives(lives: Lives, output: ServingOutput, rul_hours: NDArray[np.float
 
 
 def _judge(device: str, life: Lives, predicted: ServingOutput, rul_hours: NDArray[np.float64]) -> LifeOutcome:
-    episodes = _episodes(_replayed(device, life, predicted), len(life))
+    changes = alarms.fold(AlarmStates(), [device] * len(life), life.time_ns, predicted.state_index)
     hours = (life.time_ns - life.time_ns[0]) / NS_PER_HOUR
-    states = life.state_index
-    failed, failure = bool((states == _BROKEN).any()), int(np.argmax(states == _BROKEN))
-    announcing = [episode for episode in episodes if failed and episode.start < failure <= episode.end]
-    warning_hours = float(hours[failure] - hours[announcing[0].start]) if announcing else float("nan")
-    known_share, error = _rul_error(life.rul_hours, rul_hours)
+    broken = np.flatnonzero(life.state_index == _BROKEN)
+    failure = int(broken[0]) if len(broken) else None
+    warning = None if failure is None else _warning(changes, failure)
+    warning_hours = warning_share = known_share = error = float("nan")
+    if failure is not None:
+        to_failure_hours = (life.time_ns[failure] - life.time_ns[:failure]) / NS_PER_HOUR
+        known_share, error = _rul_error(to_failure_hours, rul_hours[:failure])
+        if warning is not None:
+            warning_hours = float(hours[failure] - hours[warning])
+            warning_share = warning_hours / float(hours[failure])
     return LifeOutcome(
         device_id=device,
         speed=speed_of(life.time_ns),
         readings=len(life),
-        failed=failed,
-        warned=bool(announcing),
+        failed=failure is not None,
+        warned=warning is not None,
         warning_hours=warning_hours,
-        warning_share=warning_hours / float(hours[failure]) if announcing else float("nan"),
-        false_alarms=sum(bool((states[each.start : each.end + 1] == _HEALTHY).all()) for each in episodes),
+        warning_share=warning_share,
+        false_alarms=sum(_is_severe(change) and bool(life.state_index[change.row] == _HEALTHY) for change in changes),
         health_mae_percent=float(np.abs(predicted.health_percent - life.health_percent).mean()),
         rul_known_share=known_share,
         rul_relative_error=error,
@@ -87,29 +87,27 @@ def _judge(device: str, life: Lives, predicted: ServingOutput, rul_hours: NDArra
     )
 
 
-def _replayed(device: str, life: Lives, predicted: ServingOutput) -> list[AlarmChange]:
-    return alarms.fold(AlarmStates(), [device] * len(life), life.time_ns, predicted.state_index)
+def _is_severe(change: AlarmChange) -> bool:
+    return change.active and change.severity >= SEVERITIES[State.FAULTY]
 
 
-def _episodes(changes: list[AlarmChange], readings: int) -> list[_Episode]:
-    episodes, raised_at = [], None
+def _warning(changes: list[AlarmChange], failure: int) -> int | None:
+    """Row of the first FAULTY alarm since the last return to normal before the failure."""
+    warning = None
     for change in changes:
-        if change.active and raised_at is None:
-            raised_at = change.row
-        elif not change.active and raised_at is not None:
-            episodes.append(_Episode(raised_at, change.row))
-            raised_at = None
-    if raised_at is not None:
-        episodes.append(_Episode(raised_at, readings - 1))
-    return episodes
+        if change.row >= failure:
+            break
+        if not change.active:
+            warning = None
+        elif warning is None and _is_severe(change):
+            warning = change.row
+    return warning
 
 
 def _rul_error(true_hours: NDArray[np.float64], told_hours: NDArray[np.float64]) -> tuple[float, float]:
-    """Share told, and median relative error, in the last third of the readings; at the very end it has no meaning."""
+    """Share told, and median relative error, in the last third of the readings before the failure."""
     last_third = slice(2 * len(true_hours) // 3, None)
     true, told = true_hours[last_third], told_hours[last_third]
-    judged = true > 0.0
-    true, told = true[judged], told[judged]
     if not len(true):
         return float("nan"), float("nan")
     known = ~np.isnan(told)

@@ -10,7 +10,7 @@ from pdm_platform.contract.states import STATES, state_index
 from pdm_platform.contract.times import NS_PER_S
 from pdm_platform.core.scores import confusion, macro_f1
 
-_RANK, _SAID = "_rank", "_said_ns"
+_WHICH, _SAID = "_which", "_said_ns"
 _SAID_WITHIN_NS = 60 * NS_PER_S
 
 
@@ -36,22 +36,27 @@ def paired(telemetry: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     """Each reading beside its prediction: the reading's columns, and those of the prediction with `predicted_` before.
 
     Columns as in PUMP_TELEMETRY and PUMP_PREDICTION. Joined on device and time. A reading without a timestamp has the
-    time of its arrival and its prediction that of its inference: what no time joins is paired in each device's order,
-    where the two times lie within a minute.
+    time of its arrival and its prediction that of its inference: what no time joins is paired by `measurement_id`, or
+    without one in each device's order, where the two times lie within a minute.
     """
     told = predictions.rename(columns=lambda name: name if name in (DEVICE, TIME) else f"predicted_{name}")
     by_time = telemetry.merge(told, on=[DEVICE, TIME], how="inner")
     keys = by_time[[DEVICE, TIME]]
     left, right = _without(telemetry, keys), _without(told, keys).rename(columns={TIME: _SAID})
-    by_order = left.merge(right, on=[DEVICE, _RANK], how="inner")
-    by_order = by_order[(by_order[_SAID] - by_order[TIME]).abs() <= _SAID_WITHIN_NS].drop(columns=[_RANK, _SAID])
-    return pd.concat([by_time, by_order], ignore_index=True) if len(by_order) else by_time
+    both = left.merge(right, on=[DEVICE, _WHICH], how="inner")
+    both = both[(both[_SAID] - both[TIME]).abs() <= _SAID_WITHIN_NS].drop(columns=[_WHICH, _SAID])
+    return pd.concat([by_time, both], ignore_index=True) if len(both) else by_time
 
 
 def _without(rows: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
     marked = rows.merge(keys.assign(_found=True), on=[DEVICE, TIME], how="left")
     rest = marked[marked["_found"].isna()].drop(columns="_found").sort_values([DEVICE, TIME])
-    return rest.assign(**{_RANK: rest.groupby(DEVICE).cumcount()})
+    number = "measurement_id" if "measurement_id" in rest else "predicted_measurement_id"
+    rank = rest.groupby([DEVICE, rest[number].isna()]).cumcount()
+    which = rest[number].map(lambda found: f"id {found:.0f}", na_action="ignore").astype(object)
+    rest = rest.assign(**{_WHICH: which.where(rest[number].notna(), "order " + rank.astype(str))})
+    # a device that counts from 0 again: the last reading of that number is meant
+    return rest.drop_duplicates([DEVICE, _WHICH], keep="last")
 
 
 def judge_predictions(telemetry: pd.DataFrame, predictions: pd.DataFrame) -> Quality:

@@ -95,12 +95,6 @@ class StatesTable:
         for name, column in self._all_columns().items():
             self._columns[name] = np.concatenate([self._columns[name], _fresh(column, more)])
 
-    def forget(self, device_ids: Sequence[str]) -> None:
-        """Treat these pumps as new from now on, as after a repair. Unknown ones are ignored."""
-        rows = [self._row_of[device] for device in device_ids if device in self._row_of]
-        for name, column in self._all_columns().items():
-            self._columns[name][rows] = column.fresh
-
     def arrange(self, device_ids: Sequence[str], time_ns: IntArray) -> Batch:
         """Sort a batch by pump and tell which readings are newer than all before them. Changes no state.
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pdm_platform.contract.errors import PdmError
 from pdm_platform.contract.measurements import DRIFT_SCORE, Window
 from pdm_platform.contract.times import NS_PER_HOUR, iso_of, time_ns_of
-from pdm_platform.core.drift import cooled_down, lasting_drift
+from pdm_platform.core.drift import cooled_down, disjoint, lasting_drift
 from pdm_platform.defs.failures import description_of
 from pdm_platform.defs.monitor import FLEET
 from pdm_platform.defs.resources import Platform
@@ -80,7 +80,7 @@ def retrain_on_lasting_drift(
 
 
 def _drift_of_production(platform: Platform) -> tuple[list[tuple[int, bool]], int | None]:
-    """(end, drifted) of each window judged against the version in production, by time; when it was promoted."""
+    """(end, drifted) of each disjoint window judged against the version in production; when it was promoted."""
     pointer = platform.registry.production()
     if pointer is None:
         return [], None
@@ -89,8 +89,9 @@ def _drift_of_production(platform: Platform) -> tuple[list[tuple[int, bool]], in
         scores = store.read(DRIFT_SCORE, Window(now_ns - _LOOK_BACK_NS, now_ns))
     chosen = pc.and_(pc.equal(scores["channel"], FLEET), pc.equal(scores["model_version"], pointer.version))
     fleet = scores.filter(chosen).sort_by("time_ns")
-    windows = zip(fleet["time_ns"].to_pylist(), fleet["drifted"].to_pylist(), strict=True)
-    return [(end_ns, bool(drifted)) for end_ns, drifted in windows], time_ns_of(pointer.promoted_at)
+    columns = (fleet[name].to_pylist() for name in ("window_start_ns", "time_ns", "drifted"))
+    windows = [(start_ns, end_ns, bool(drifted)) for start_ns, end_ns, drifted in zip(*columns, strict=True)]
+    return disjoint(windows), time_ns_of(pointer.promoted_at)
 
 
 @dg.run_failure_sensor(

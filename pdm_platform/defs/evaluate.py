@@ -1,5 +1,6 @@
 """Sixth stage: judge the candidate on pumps it has not seen, as it would be served, and keep it as a model version."""
 
+import json
 from collections.abc import Iterator
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -35,6 +36,7 @@ def model_evaluation(context: dg.AssetExecutionContext, platform: Platform) -> d
         lake = platform.lake
         candidate = lake.current("candidate_model")
         staging = lake.folder("candidate_model", candidate.window) / "staging"
+        _require_same_training(staging, candidate)
         trained, unseen = _divided(lake, candidate)
         evaluation = _judge(staging, trained, unseen)
         (staging / "evaluation.json").write_bytes(to_json(evaluation.to_json()))
@@ -53,6 +55,17 @@ def model_evaluation(context: dg.AssetExecutionContext, platform: Platform) -> d
                 confusion=image(confusion_png(evaluation), "confusion matrix on unseen pumps"),
                 **report(platform.registry.folder(manifest.version) / "evaluation.html"),
             )
+        )
+
+
+def _require_same_training(staging: Path, candidate: Artifact) -> None:
+    """A run that was cut short may leave new models beside the old split: they would be judged on pumps they know."""
+    path = staging / "split.json"
+    split = json.loads(path.read_bytes()) if path.exists() else None
+    if split is None or any(candidate.facts.get(name) != value for name, value in split.items()):
+        raise LakeError(
+            f"the models in {str(staging)!r} are not those of the last complete 'candidate_model'",
+            hint="materialise 'candidate_model' again",
         )
 
 

@@ -1,17 +1,15 @@
 """Seventh stage: put the evaluated version into production, if its own evidence allows it, and tell the services."""
 
 import dagster as dg
-import pyarrow as pa
 
 from pdm_platform.contract.errors import IntegrityError
 from pdm_platform.contract.measurements import MODEL_EVENT
-from pdm_platform.contract.payloads import ModelPointer
-from pdm_platform.contract.times import time_ns_of
 from pdm_platform.core.promotion import gates, require_promotable
 from pdm_platform.defs.evaluate import evaluated_version, model_evaluation
 from pdm_platform.defs.metadata import counts, explained
 from pdm_platform.defs.resources import Broker, Platform
 from pdm_platform.runtime.announce import announce
+from pdm_platform.stores.model_events import event_of
 
 
 class ProductionModelConfig(dg.Config):
@@ -36,7 +34,7 @@ def production_model(
         pointer = registry.promote(version, actor=config.actor, reason=reason)
         entry = registry.ledger()[-1]
         with platform.store() as store:
-            store.write(MODEL_EVENT, _event(pointer, entry.from_version, entry.actor, entry.reason))
+            store.write(MODEL_EVENT, event_of(entry))
         with broker.link() as link:
             announce(link, platform.settings.topics, pointer)
         return dg.MaterializeResult(
@@ -51,18 +49,6 @@ def production_model(
                 "folder": dg.MetadataValue.path(registry.folder(version)),
             }
         )
-
-
-def _event(pointer: ModelPointer, previous: str | None, actor: str, reason: str) -> pa.Table:
-    row = {
-        "event": "promoted",
-        "time_ns": time_ns_of(pointer.promoted_at),
-        "version": pointer.version,
-        "previous": previous,
-        "actor": actor,
-        "reason": reason,
-    }
-    return pa.Table.from_pylist([row], schema=MODEL_EVENT.schema)
 
 
 @dg.asset_check(asset=production_model, description="Every file of the version in production is what was promoted.")

@@ -74,7 +74,8 @@ class InferenceService:
         self._snapshot_path = snapshot_path
         self._state = snapshot.restore(snapshot_path)
         self._clock = DeviceClock()
-        self._answered: dict[tuple[str, int], None] = {}
+        self._unacknowledged: list[Message] = []
+        self._answered: dict[tuple[str, int], Telemetry] = {}
         self._next_look_s = 0.0
         self._next_snapshot_s = time.monotonic() + settings.inference_snapshot_s
         self._snapshot_fault: str | None = None
@@ -103,11 +104,13 @@ class InferenceService:
         readings = self._decode(batch)
         if readings:
             self._answer(readings)
+        self._unacknowledged += batch
         if self._is_published(stop):
-            self._source.acknowledge(batch)
+            self._source.acknowledge(self._unacknowledged)
+            self._unacknowledged = []
         else:
-            # the broker delivers the batch again after its ack_wait, and each answer is the same point again
-            log.warning("the broker has not taken all predictions; %d readings stay unacknowledged", len(batch))
+            # their predictions wait in the outlet; a broker bounds what it delivers unacknowledged, and so this list
+            log.warning("the broker has not taken all predictions; %d readings wait", len(self._unacknowledged))
         self._metrics.batch.observe(len(batch))
         self._metrics.seconds.observe(time.monotonic() - started_s)
 
@@ -127,30 +130,35 @@ class InferenceService:
                 if address.kind is Kind.MODEL_PRODUCTION:
                     self._next_look_s = 0.0
                     continue
-                reading, time_ns = accept_reading(address, message.payload, message.received_ns, self._limits)
+                reading, time_ns = accept_reading(
+                    address, message.payload, message.received_ns, self._limits, retained=message.retain
+                )
             except PayloadError as error:
                 # the bridge quarantines it with this reason; here it only must not become a prediction
                 log.debug("not predicted: %s", error)
                 self._metrics.refused.inc()
                 continue
             if time_ns is None:
-                if self._is_repeat(message, reading):
+                if self._is_repeat(reading):
                     self._metrics.repeats.inc()
                     continue
                 time_ns = self._clock.time_ns(reading.device_id, message.received_ns)
             readings.append(TimedReading(reading, time_ns))
         return readings
 
-    def _is_repeat(self, message: Message, reading: Telemetry) -> bool:
-        """Whether a reading without a timestamp was answered already: a second answer would be another point."""
+    def _is_repeat(self, reading: Telemetry) -> bool:
+        """Whether a reading without a timestamp was answered already: a second answer would be another point.
+
+        Told by its number and values, not by the DUP flag: after a broker's death publishers send again without it.
+        """
         if reading.measurement_id is None:
             return False
         key = (reading.device_id, reading.measurement_id)
-        known = key in self._answered
-        self._answered[key] = None
+        before = self._answered.get(key)
+        self._answered[key] = reading
         if len(self._answered) > _REMEMBERED:
             del self._answered[next(iter(self._answered))]
-        return message.dup and known
+        return before == reading
 
     def _answer(self, readings: list[TimedReading]) -> None:
         loaded = self._loader.current

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pdm_platform.contract.errors import PdmError, ProcessError
 from pdm_platform.local.processes import Process, is_free
-from pdm_platform.local.reports import served_reports
+from pdm_platform.local.report_server import served_reports
 from pdm_platform.local.stack import Stack, embedded_stack
 
 MQTT_PORT = 1883
@@ -27,7 +27,9 @@ def run_dev(folder: Path, ui_port: int, pumps: int) -> int:
         if not is_free(ui_port):
             raise ProcessError(f"port {ui_port} is taken", hint="`pdmctl dev --ui-port 3001` uses another.")
         mqtt_port = MQTT_PORT if is_free(MQTT_PORT) else 0
-        with served_reports(folder) as reports_url, embedded_stack(folder, mqtt_port=mqtt_port) as stack:
+        # the same port each time, or the links in the history of the UI would go nowhere
+        reports_port = ui_port + 1 if is_free(ui_port + 1) else 0
+        with served_reports(folder, reports_port) as reports_url, embedded_stack(folder, mqtt_port=mqtt_port) as stack:
             console.print("starting the Dagster UI and a simulated fleet ...")
             dagster = _start_dagster(stack, ui_port, reports_url)
             stack.start(
@@ -36,7 +38,7 @@ def run_dev(folder: Path, ui_port: int, pumps: int) -> int:
                 *("--chaos-pumps", "1", "--repair-after-s", "60"),
             )
             stack.processes.wait_listening(dagster, ui_port, _UI_WITHIN_S)
-            _print_addresses(console, stack, ui_port)
+            _print_addresses(console, stack, ui_port, reports_url)
             threading.Event().wait()
     except KeyboardInterrupt:
         console.print("stopped: every process has ended")
@@ -63,12 +65,13 @@ def _start_dagster(stack: Stack, ui_port: int, reports_url: str) -> Process:
     return stack.processes.start(process)
 
 
-def _print_addresses(console: Console, stack: Stack, ui_port: int) -> None:
+def _print_addresses(console: Console, stack: Stack, ui_port: int, reports_url: str) -> None:
     bridge, inference = stack.by_name["bridge"].http_port, stack.by_name["inference"].http_port
     lines = [
         "",
         f"  Dagster UI    http://127.0.0.1:{ui_port}    start the job retrain there: no model serves before",
         f"  MQTT broker   127.0.0.1:{stack.platform.mqtt_port}    topics factory/pumps/+/telemetry, .../predictions",
+        f"  reports       {reports_url}    linked from the assets' metadata",
         f"  bridge        http://127.0.0.1:{bridge}/metrics and /healthz",
         f"  inference     http://127.0.0.1:{inference}/metrics and /healthz",
         f"  store         {stack.platform.resolved_store_url}",

@@ -1,17 +1,21 @@
 """`pdmctl models`: what is in the registry, and which version is in production."""
 
 import getpass
+import os
 import sys
 
 import msgspec
 
 from pdm_platform.contract.errors import PdmError
+from pdm_platform.contract.measurements import MODEL_EVENT
 from pdm_platform.contract.payloads import ModelPointer
 from pdm_platform.local.tables import print_rows
 from pdm_platform.runtime.announce import announce
 from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
+from pdm_platform.stores.model_events import event_of
 from pdm_platform.stores.registry import Registry
+from pdm_platform.stores.telemetry import open_store
 
 _CONNECT_WITHIN_S = 3.0
 
@@ -46,17 +50,33 @@ def promote_version(version: str, reason: str) -> None:
 
     registry = _registry()
     require_promotable(registry.verify(version).metrics)
-    _told(registry.promote(version, actor=getpass.getuser(), reason=reason))
+    _told(registry, registry.promote(version, actor=_actor(), reason=reason))
 
 
 def roll_back(reason: str) -> None:
     """Return to the version that was in production before, and tell running services."""
-    _told(_registry().rollback(actor=getpass.getuser(), reason=reason))
+    registry = _registry()
+    _told(registry, registry.rollback(actor=_actor(), reason=reason))
 
 
-def _told(pointer: ModelPointer) -> None:
+def _actor() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have a number only
+        return f"uid {os.getuid()}"
+
+
+def _told(registry: Registry, pointer: ModelPointer) -> None:
     platform = PlatformSettings.load()
     print(f"production is now {pointer.version}")
+    try:
+        store = open_store(platform.resolved_store_url)
+        try:
+            store.write(MODEL_EVENT, event_of(registry.ledger()[-1]))
+        finally:
+            store.close()
+    except PdmError as error:
+        print(f"the store was not told, the registry's ledger knows: {error}", file=sys.stderr)
     try:
         link = Link(platform, "pdm-models", persistent=False)
         link.start()

@@ -12,10 +12,18 @@ from typing import Any
 from pdm_platform.contract.errors import ProcessError
 from pdm_platform.local.processes import Process, Processes, free_port, pdmctl
 from pdm_platform.runtime.settings import PlatformSettings
-from pdm_platform.runtime.telemetry import NO_TELEMETRY
+from pdm_platform.runtime.usage_data import NO_TELEMETRY
 
-# no usage data, and no sign-up dialog in front of the graph
-DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+# No usage data, no sign-up dialog in front of the graph, and one run after the other: they share the lake.
+DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+"""
 
 
 @dataclass(slots=True)
@@ -87,8 +95,8 @@ def _event(line: str) -> dict[str, Any]:
 def embedded_stack(home: Path, *, mqtt_port: int = 0) -> Iterator[Stack]:
     """Start broker, bridge and inference service below `home`, wait until each is healthy, stop all at the end."""
     home = home.absolute()
-    for name in [name for name in os.environ if name.startswith("PDM_MQTT_")]:
-        # the embedded broker is the stack's own; one configured for a plant is not to be touched
+    for name in [name for name in os.environ if name.startswith("PDM_")]:
+        # the stack is a platform of its own: what is set for a plant must neither bend it nor be touched by it
         del os.environ[name]
     bridge_port, inference_port = free_port(), free_port()
     environment = {

@@ -169,7 +169,7 @@ def summarise(
         quarantined=quarantined,
         lost=_missing(witness.telemetry, telemetry, witness.untimed) + len(witness.training - training),
         duplicated=duplicates_in(store),
-        unpredicted=_missing(witness.telemetry, predicted, witness.untimed),
+        unpredicted=_missing(witness.telemetry - witness.before_model, predicted, witness.untimed),
         redelivered=witness.redelivered,
         model_version=manifest.version,
         macro_f1_unseen=metrics["macro_f1"],

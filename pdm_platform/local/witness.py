@@ -6,9 +6,10 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from pdm_platform.contract.errors import PayloadError
-from pdm_platform.contract.payloads import Alarm, Labelled, ModelStatus, Prediction, Telemetry, decode
+from pdm_platform.contract.intake import accept_reading
+from pdm_platform.contract.payloads import Alarm, ModelStatus, Prediction, Telemetry, decode
 from pdm_platform.contract.times import time_ns_of
-from pdm_platform.contract.topics import Kind
+from pdm_platform.contract.topics import Address, Kind
 from pdm_platform.runtime.mqtt import Link, Message
 from pdm_platform.runtime.settings import PlatformSettings
 
@@ -34,6 +35,7 @@ class Witness:
     platform: PlatformSettings
     training: set[Key] = field(default_factory=set)
     telemetry: set[Key] = field(default_factory=set)
+    before_model: set[Key] = field(default_factory=set)
     predictions: set[Key] = field(default_factory=set)
     redelivered: int = 0
     rejected: int = 0
@@ -87,12 +89,14 @@ class Witness:
         address = self.platform.topics.parse(message.topic)
         match address.kind:
             case Kind.TRAINING:
-                self._add(self.training, decode(Labelled, message.payload))
+                self._add(self.training, self._reading(address, message))
             case Kind.TELEMETRY:
-                reading = decode(Telemetry, message.payload)
+                reading = self._reading(address, message)
                 if reading.timestamp is None and not message.dup:
                     self.untimed += 1
                 self._add(self.telemetry, reading)
+                if not self.serving and (key := _key(reading)) is not None:
+                    self.before_model.add(key)
                 pump = self.pumps.setdefault(reading.device_id, PumpView())
                 pump.true_health_percent = reading.health_percent
                 pump.failed |= reading.health_percent is not None and reading.health_percent <= 0.0
@@ -112,11 +116,18 @@ class Witness:
             case Kind.REJECTED:
                 self.rejected += 1
 
+    def _reading(self, address: Address, message: Message) -> Telemetry:
+        """By the rules of the bridge: what it must quarantine was not published. Raises PayloadError."""
+        return accept_reading(address, message.payload, message.received_ns, self.platform.intake_limits)[0]
+
     def _add(self, keys: set[Key], payload: Telemetry | Prediction) -> None:
-        if payload.timestamp is None:
-            # it has no key by which to know it again; the platform's own simulators always say when
+        if (key := _key(payload)) is None:
             return
-        key = (payload.device_id, time_ns_of(payload.timestamp))
         if key in keys:
             self.redelivered += 1
         keys.add(key)
+
+
+def _key(payload: Telemetry | Prediction) -> Key | None:
+    """None without a timestamp: such a reading has nothing by which to know it again."""
+    return None if payload.timestamp is None else (payload.device_id, time_ns_of(payload.timestamp))

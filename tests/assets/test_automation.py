@@ -15,14 +15,15 @@ from pdm_platform.defs.resources import Platform
 from tests.assets.conftest import FLOW, World
 
 
-def drift_history(world: World, *drifted: bool, version: str = "") -> None:
+def drift_history(world: World, *drifted: bool, version: str = "", apart_ns: int = NS_PER_HOUR) -> None:
     """One fleet score an hour, the newest last, on the version in production."""
     pointer = world.registry.production()
     assert pointer is not None
     now_ns = time.time_ns()
+    ends_ns = [now_ns - (len(drifted) - index) * apart_ns for index in range(len(drifted))]
     rows = [
-        {"channel": "fleet", "time_ns": now_ns - (len(drifted) - index) * NS_PER_HOUR, "score": 0.6,
-         "threshold": 0.5, "drifted": int(drift), "window_start_ns": 0, "rows": 100,
+        {"channel": "fleet", "time_ns": ends_ns[index], "score": 0.6,
+         "threshold": 0.5, "drifted": int(drift), "window_start_ns": ends_ns[index] - NS_PER_HOUR, "rows": 100,
          "model_version": version or pointer.version}
         for index, drift in enumerate(drifted)
     ]  # fmt: skip
@@ -62,6 +63,13 @@ def test_drift_over_three_windows_asks_for_retraining(trained: World) -> None:
 def test_one_blip_asks_for_nothing(trained: World) -> None:
     promoted_days_ago(trained, 3)
     drift_history(trained, False, True, False)
+
+    assert tick(trained) == "1 of the last 3 windows drifted"
+
+
+def test_looking_at_one_blip_again_and_again_asks_for_nothing(trained: World) -> None:
+    promoted_days_ago(trained, 3)
+    drift_history(trained, True, True, True, apart_ns=NS_PER_HOUR // 60)
 
     assert tick(trained) == "1 of the last 3 windows drifted"
 

@@ -17,7 +17,7 @@ def test_the_whole_flow_ends_with_a_promoted_and_announced_version(first: FirstR
     assert decode(ModelPointer, first.retained["factory/platform/models/production"]) == pointer
     with trained.store() as store:
         (event,) = store.read(MODEL_EVENT, WHOLE).to_pylist()
-    assert (event["event"], event["version"], event["previous"]) == ("promoted", pointer.version, None)
+    assert (event["event"], event["version"], event["previous"]) == ("promote", pointer.version, None)
 
 
 def test_every_check_of_the_flow_ran_and_passed(first: FirstRun) -> None:

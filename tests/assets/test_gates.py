@@ -46,6 +46,16 @@ def test_a_window_with_one_class_only_stops_at_the_gate_and_names_the_missing_st
     assert len(trained.registry.versions()) == 1
 
 
+def test_models_beside_the_split_of_another_training_are_not_judged(trained: World) -> None:
+    split = next((trained.home / "lake" / "candidate_model").rglob("split.json"))
+    split.write_text(split.read_text("utf-8").replace('"seed": 7', '"seed": 8'), encoding="utf-8")
+
+    run = trained.materialize("model_evaluation")
+
+    assert not run.success
+    assert "are not those of the last complete 'candidate_model'" in run.failure
+
+
 def test_checks_that_failed_are_kept_in_dagster_although_the_step_failed(trained: World) -> None:
     import dagster as dg
 

@@ -1,18 +1,19 @@
 """The real demo, small: every process, every step, with processes killed meanwhile."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import psutil
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.measurements import PUMP_PREDICTION, PUMP_TELEMETRY
+from tests.e2e.program import Program, running, stored, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 SUMMARY_FIELDS = {
@@ -20,40 +21,15 @@ SUMMARY_FIELDS = {
     *("macro_f1_unseen", "baseline_macro_f1", "devices", "failures", "failures_warned", "median_warning_s"),
     *("false_alarms", "drift_detected"),
 }
+# a pump of another maker: no two readings alike, no time, no sequence number
+FOREIGN = [
+    dict(zip(CHANNEL_NAMES, (0.6, 0.6, 0.5, 1.0 + n / 1000, 38.0 + n / 100, 4.2, 7.8, 2_850.0 + n), strict=True))
+    for n in range(40)
+]
 
 
-@contextmanager
-def running_demo(folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "pdm_platform.cli", "demo", "--small", "--folder", str(folder)]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **environment},
-        start_new_session=True,
-    ) as demo:
-        children = psutil.Process(demo.pid)
-        try:
-            yield demo
-        finally:
-            left = children.children(recursive=True) if demo.poll() is None else []
-            for process in left:
-                process.kill()
-            demo.kill()
-
-
-def read_until(demo: subprocess.Popen[str], marker: str, lines: list[str]) -> None:
-    assert demo.stdout is not None
-    for line in demo.stdout:
-        lines.append(line)
-        if marker in line:
-            return
-    pytest.fail(f"the demo ended before {marker!r}:\n{''.join(lines)}")
-
-
-def kill_service(demo: subprocess.Popen[str], is_it: Callable[[list[str]], bool]) -> None:
-    (service,) = [child for child in psutil.Process(demo.pid).children() if is_it(child.cmdline())]
+def kill_service(demo: Program, is_it: Callable[[list[str]], bool]) -> None:
+    (service,) = [child for child in psutil.Process(demo.process.pid).children() if is_it(child.cmdline())]
     service.kill()
 
 
@@ -65,48 +41,65 @@ def is_broker(command: list[str]) -> bool:
     return Path(command[0]).name == "nats-server"
 
 
+def publish_foreign(mqtt_port: int) -> None:
+    """With a plain client, at QoS 0, ten a second."""
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="another-maker")
+    client.connect("127.0.0.1", mqtt_port)
+    client.loop_start()
+    for reading in FOREIGN:
+        client.publish("factory/pumps/foreign/telemetry", json.dumps({"device_id": "foreign", **reading}), qos=0)
+        time.sleep(0.1)
+    client.disconnect()
+    client.loop_stop()
+
+
 def test_nothing_is_lost_or_doubled_while_the_bridge_is_killed_twice_and_the_broker_once(tmp_path: Path) -> None:
-    lines: list[str] = []
+    def of_foreign() -> tuple[int, int]:
+        return stored(home, PUMP_TELEMETRY, ["foreign"]).num_rows, stored(home, PUMP_PREDICTION, ["foreign"]).num_rows
 
-    with running_demo(tmp_path, PDM_DEMO_SEED="11") as demo:
-        read_until(demo, "2/6", lines)
-        read_until(demo, "the broker has", lines)
+    with running("demo", "--small", "--folder", str(tmp_path), PDM_DEMO_SEED="11") as demo:
+        mqtt_port = int(demo.read_until("MQTT on ").split("127.0.0.1:")[1].split(",")[0])
+        (home,) = tmp_path.glob("run-*")
+        demo.read_until("2/6")
+        demo.read_until("the broker has")
         kill_service(demo, is_bridge)
-        read_until(demo, "4/6", lines)
-        read_until(demo, "next:", lines)
+        demo.read_until("4/6")
+        publish_foreign(mqtt_port)
+        # QoS 0 promises nothing to those who die: the kills wait until these are through
+        wait_until(lambda: of_foreign() == (40, 40), "readings of the foreign pump stored and predicted")
+        demo.read_until("next:")
         kill_service(demo, is_broker)
-        read_until(demo, "next:", lines)
+        demo.read_until("next:")
         kill_service(demo, is_bridge)
-        assert demo.stdout is not None
-        lines += demo.stdout.readlines()
-        exit_code = demo.wait()
+        exit_code = demo.read_to_end()
 
-    assert exit_code == 0, "".join(lines)
+    assert exit_code == 0, demo.output
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary.keys() >= SUMMARY_FIELDS
     assert summary["seed"] == 11
     assert summary["stored"] == summary["published"] > 5_000
     assert (summary["lost"], summary["duplicated"], summary["unpredicted"]) == (0, 0, 0)
     assert summary["predicted"] > 1_000
-    assert summary["devices"] == 10
+    assert summary["devices"] == 11
     assert summary["failures"] == 2
     assert summary["macro_f1_unseen"] > summary["baseline_macro_f1"] + 0.05
+    assert stored(home, PUMP_TELEMETRY, ["foreign"]).select(CHANNEL_NAMES).to_pylist() == FOREIGN
+    assert of_foreign() == (40, 40)
     report = (tmp_path / "report.html").read_text()
     assert report.count("data:image/png;base64,") == 4
     assert not re.search(r"""(src|href)=["']?http""", report)
 
 
-@pytest.mark.parametrize("moment", ["1/6", "the broker has", "health regressor"])
+@pytest.mark.parametrize("moment", ["1/6", "the broker has", "health regressor", "next:"])
 def test_an_interrupt_stops_every_process_within_five_seconds(tmp_path: Path, moment: str) -> None:
-    with running_demo(tmp_path) as demo:
-        read_until(demo, moment, [])
-        started = psutil.Process(demo.pid).children(recursive=True)
+    with running("demo", "--small", "--folder", str(tmp_path)) as demo:
+        demo.read_until(moment)
+        started = demo.alive()
 
-        demo.send_signal(signal.SIGINT)
-        asked_s = time.monotonic()
-        demo.wait(timeout=10)
+        ended_after_s = demo.interrupt()
+        left = demo.alive()
 
-    assert time.monotonic() - asked_s < 5
-    assert demo.returncode == 130
-    # where nobody reaps orphans, what has ended stays as a zombie
-    assert not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert started
+    assert demo.process.returncode == 130
+    assert ended_after_s < 5
+    assert not left

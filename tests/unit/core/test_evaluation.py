@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from pdm_platform.contract.errors import TrainingError
-from pdm_platform.contract.states import state_index
+from pdm_platform.contract.states import STATES, State, state_index
+from pdm_platform.contract.times import NS_PER_HOUR
 from pdm_platform.core.evaluation import Evaluation, confusion_png, evaluate, render_html
 from pdm_platform.core.outcomes import LifeOutcome, judge_lives
 from pdm_platform.core.serving import ServingOutput
 from pdm_platform.core.training import Lives
+
+BROKEN = STATES.index(State.BROKEN)
 
 
 def told(states: np.ndarray, health: np.ndarray) -> ServingOutput:
@@ -24,9 +27,16 @@ def truth_told(lives: Lives) -> ServingOutput:
     return told(lives.state_index, lives.health_percent)
 
 
+def hours_to_broken(lives: Lives) -> np.ndarray:
+    """Of each reading, the hours to the first BROKEN one of its life; below 0 after it."""
+    broken = lives.state_index == BROKEN
+    first_ns = {device: lives.time_ns[broken & (lives.device_ids == device)].min() for device in lives.device_ids}
+    return (np.array([first_ns[device] for device in lives.device_ids]) - lives.time_ns) / NS_PER_HOUR
+
+
 def evaluated(lives_builder: Callable[[int], Lives]) -> Evaluation:
     unseen, trained_on = lives_builder(2), renamed(lives_builder(1))
-    return evaluate(unseen, truth_told(unseen), unseen.rul_hours, train_lives=trained_on)
+    return evaluate(unseen, truth_told(unseen), hours_to_broken(unseen), train_lives=trained_on)
 
 
 def renamed(lives: Lives) -> Lives:
@@ -76,11 +86,18 @@ def test_the_margin_is_against_the_best_rule_without_a_model(lives_builder: Call
 def test_warning_time_runs_from_the_alarm_to_the_first_broken_reading(lives: Lives) -> None:
     health = np.repeat([90.0, 60.0, 5.0], 20)
 
-    outcome = judge_one(lives, [0] * 20 + [1] * 20 + [3] * 20, health)
+    outcome = judge_one(lives, [0] * 20 + [1] * 10 + [2] * 10 + [3] * 20, health)
 
     assert outcome.warned
-    assert outcome.warning_hours == pytest.approx(18 / 3_600)  # raised by the third of twenty warnings
-    assert outcome.warning_share == pytest.approx(18 / 40)
+    assert outcome.warning_hours == pytest.approx(8 / 3_600)  # raised by the third of ten FAULTY ones
+    assert outcome.warning_share == pytest.approx(8 / 40)
+
+
+def test_an_alarm_of_severity_warning_alone_announces_nothing(lives: Lives) -> None:
+    outcome = judge_one(lives, [0] * 20 + [1] * 20 + [3] * 20, np.repeat([90.0, 60.0, 5.0], 20))
+
+    assert outcome.failed
+    assert not outcome.warned
 
 
 def test_a_failure_without_an_alarm_is_a_miss(lives: Lives) -> None:
@@ -98,30 +115,36 @@ def test_an_alarm_after_the_failure_announces_nothing(lives: Lives) -> None:
 
 
 def test_an_alarm_that_was_over_before_the_failure_announces_nothing(lives: Lives) -> None:
-    outcome = judge_one(lives, [0] * 20 + [1] * 5 + [0] * 35, np.repeat([90.0, 60.0, 5.0], 20))
+    outcome = judge_one(lives, [0] * 20 + [2] * 5 + [0] * 35, np.repeat([90.0, 60.0, 5.0], 20))
 
     assert not outcome.warned
     assert outcome.false_alarms == 0
 
 
-@pytest.mark.parametrize("end", [[0] * 40, [1] * 40])
-def test_an_alarm_while_the_pump_is_healthy_all_along_is_false(lives: Lives, end: list[int]) -> None:
-    outcome = judge_one(lives, [0] * 10 + [1] * 10 + end, np.full(60, 95.0))
+@pytest.mark.parametrize("end", [[0] * 40, [2] * 40])
+def test_an_alarm_while_the_pump_is_healthy_is_false(lives: Lives, end: list[int]) -> None:
+    outcome = judge_one(lives, [0] * 10 + [2] * 10 + end, np.full(60, 95.0))
 
     assert outcome.false_alarms == 1
     assert not outcome.failed
 
 
-def test_an_early_alarm_that_lasts_into_wear_is_not_false(lives: Lives) -> None:
-    outcome = judge_one(lives, [1] * 60, np.repeat([90.0, 60.0, 5.0], 20))
+def test_an_early_alarm_is_false_even_where_it_lasts_to_the_failure(lives: Lives) -> None:
+    outcome = judge_one(lives, [2] * 60, np.repeat([90.0, 60.0, 5.0], 20))
 
-    assert outcome.false_alarms == 0
+    assert outcome.false_alarms == 1
     assert outcome.warned
 
 
-def test_remaining_life_is_judged_in_the_last_third_only(lives_builder: Callable[[int], Lives]) -> None:
-    lives = lives_builder(1)
-    told_hours = lives.rul_hours * 1.5
+@pytest.mark.parametrize(("state", "health"), [(1, 95.0), (2, 60.0)])
+def test_an_alarm_below_faulty_or_of_a_worn_pump_is_not_false(lives: Lives, state: int, health: float) -> None:
+    outcome = judge_one(lives, [0] * 10 + [state] * 50, np.full(60, health))
+
+    assert outcome.false_alarms == 0
+
+
+def test_remaining_life_is_judged_against_the_time_to_the_first_broken_reading(lives: Lives) -> None:
+    told_hours = hours_to_broken(lives) * 1.5
     told_hours[np.arange(len(lives)) % 2 == 0] = np.nan
 
     outcomes = judge_lives(lives, truth_told(lives), told_hours)
@@ -130,11 +153,33 @@ def test_remaining_life_is_judged_in_the_last_third_only(lives_builder: Callable
     assert all(0.45 < outcome.rul_known_share < 0.55 for outcome in outcomes)
 
 
-def test_lives_without_known_remaining_life_have_no_error(lives: Lives) -> None:
+def test_remaining_life_counts_in_the_last_third_before_the_failure_only(lives: Lives) -> None:
+    life = lives.of(["life-stress-0"])
+    failure = int(np.argmax(life.state_index == BROKEN))
+    told_hours = hours_to_broken(life)
+    told_hours[: 2 * failure // 3] = 1_000.0
+    told_hours[failure:] = 1_000.0
+
+    outcome = judge_lives(life, truth_told(life), told_hours)[0]
+
+    assert outcome.rul_known_share == 1.0
+    assert outcome.rul_relative_error == 0.0
+
+
+def test_remaining_life_does_not_depend_on_the_label(lives: Lives) -> None:
     unlabelled = replace(lives, rul_hours=np.full(len(lives), np.nan))
 
-    outcomes = judge_lives(unlabelled, truth_told(lives), lives.rul_hours)
+    outcomes = judge_lives(unlabelled, truth_told(lives), hours_to_broken(lives))
 
+    assert [outcome.rul_relative_error for outcome in outcomes] == [0.0] * 14
+
+
+def test_a_life_that_never_broke_has_no_error_of_remaining_life(lives: Lives) -> None:
+    intact = lives.rows(np.flatnonzero(lives.state_index != BROKEN))
+
+    outcomes = judge_lives(intact, truth_told(intact), intact.rul_hours)
+
+    assert not any(outcome.failed for outcome in outcomes)
     assert all(np.isnan(outcome.rul_relative_error) for outcome in outcomes)
 
 

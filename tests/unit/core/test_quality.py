@@ -10,14 +10,15 @@ from pdm_platform.core.quality import judge_predictions, paired
 def readings(*health_percent: float) -> pd.DataFrame:
     """One reading a second of one pump, with its true health (NaN: not told)."""
     times = np.arange(len(health_percent), dtype=np.int64)
-    return pd.DataFrame({"device_id": "p", "time_ns": times, "health_percent": np.array(health_percent, float)})
+    frame = pd.DataFrame({"device_id": "p", "time_ns": times, "health_percent": np.array(health_percent, float)})
+    return frame.assign(measurement_id=np.nan)
 
 
 def predictions(*states: str, health_percent: float = 50.0) -> pd.DataFrame:
     """One prediction for each of the first readings."""
     times = np.arange(len(states), dtype=np.int64)
     frame = pd.DataFrame({"device_id": "p", "time_ns": times, "state": list(states)})
-    return frame.assign(health_percent=health_percent)
+    return frame.assign(health_percent=health_percent, measurement_id=np.nan)
 
 
 def test_right_states_score_one_and_the_health_error_is_the_mean_distance() -> None:
@@ -63,3 +64,13 @@ def test_without_true_health_there_is_coverage_but_no_score() -> None:
 
 def test_no_readings_have_no_coverage() -> None:
     assert np.isnan(judge_predictions(readings(), predictions()).coverage)
+
+
+def test_a_prediction_that_is_missing_does_not_shift_the_others_where_readings_are_numbered() -> None:
+    taken = readings(90.0, 50.0, 5.0).assign(measurement_id=[0.0, 1.0, 2.0])
+    said = predictions("WARNING", "BROKEN").assign(time_ns=[11, 12], measurement_id=[1.0, 2.0])
+
+    joined = paired(taken, said)
+
+    assert joined["health_percent"].tolist() == [50.0, 5.0]
+    assert joined["predicted_state"].tolist() == ["WARNING", "BROKEN"]

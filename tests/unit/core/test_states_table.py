@@ -90,17 +90,6 @@ def test_a_snapshot_without_a_column_is_refused_naming_it() -> None:
         Counts.from_arrays(arrays)
 
 
-def test_a_forgotten_pump_is_new_again_and_the_others_are_not() -> None:
-    table = Counts()
-    rows = table.rows_of(["a", "b"])
-    table["count"][rows] = [3, 4]
-
-    table.forget(["a", "unknown"])
-
-    assert table["count"][:2].tolist() == [0, 4]
-    assert len(table) == 2
-
-
 def test_lengths_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match="2 device ids, but 1 times"):
         Counts().arrange(["a", "b"], times(1))

@@ -256,14 +256,35 @@ def test_a_reading_without_a_timestamp_that_is_delivered_again_is_answered_once(
     bench.service._follow_model()
     first = message(7)
     assert "timestamp" not in json.loads(first.payload)
-    again = Message(first.topic, first.payload, 1, False, True, 9, time.time_ns(), 2)
+    # a publisher that missed the broker's receipt sends it as a new message, without the DUP flag
+    again = Message(first.topic, first.payload, 1, False, False, 9, time.time_ns(), 2)
+    anew = message(7, temperature=39.5)
 
-    for delivery in (first, again, message(8)):
+    for delivery in (first, again, message(8), anew):
         bench.service.turn([delivery], bench.stop)
 
-    assert [prediction.measurement_id for prediction in bench.predictions()] == [7, 8]
-    assert len(bench.link.acknowledged) == 3
+    assert [prediction.measurement_id for prediction in bench.predictions()] == [7, 8, 7]
+    assert len(bench.link.acknowledged) == 4
     assert bench.metric("repeats_total") == 1
+
+
+def test_what_waited_for_the_broker_is_acknowledged_once_it_takes_the_predictions(
+    tmp_path: Path, registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pdm_platform.inference.service._PUBLISH_WAIT_S", 0.1)
+    bench = Workbench(tmp_path)
+    serving(bench, registered)
+    bench.service._follow_model()
+    first, second = message(1), message(2)
+
+    bench.link.takes = False
+    bench.service.turn([first], bench.stop)
+    waiting = list(bench.link.acknowledged)
+    bench.link.takes = True
+    bench.service.turn([second], bench.stop)
+
+    assert waiting == []
+    assert bench.link.acknowledged == [first, second]
 
 
 def test_a_refusal_by_the_broker_ends_the_service_with_the_reason(tmp_path: Path) -> None:

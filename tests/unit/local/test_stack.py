@@ -12,7 +12,7 @@ import pytest
 
 from pdm_platform.contract.errors import ProcessError
 from pdm_platform.local import stack as stack_module
-from pdm_platform.local.processes import Process, Processes, is_free
+from pdm_platform.local.processes import Process, Processes, is_free, pdmctl
 from pdm_platform.local.stack import Stack, embedded_stack
 from pdm_platform.runtime.settings import PlatformSettings
 
@@ -88,7 +88,11 @@ def test_the_stack_runs_apart_from_the_environment_and_ends_with_all_its_process
 
 @pytest.mark.integration
 def test_a_part_that_cannot_start_ends_the_others_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PDM_INFERENCE_MAX_BATCH", "many")
+    ends_at_once = [sys.executable, "-c", "import sys; sys.exit('no inference today')"]
+    before_pdmctl = pdmctl
+    monkeypatch.setattr(
+        stack_module, "pdmctl", lambda *words: ends_at_once if words == ("inference",) else before_pdmctl(*words)
+    )
     monkeypatch.setattr(Processes, "wait_healthy", _soon(Processes.wait_healthy))
     started: list[Process] = []
     before = Processes.start
@@ -102,7 +106,7 @@ def test_a_part_that_cannot_start_ends_the_others_and_is_named(tmp_path: Path, m
     with pytest.raises(ProcessError, match="inference did not become healthy") as failed, embedded_stack(tmp_path):
         raise AssertionError
 
-    assert "PDM_INFERENCE_MAX_BATCH='many'" in failed.value.hint
+    assert "no inference today" in failed.value.hint
     assert [process.name for process in started] == ["broker", "bridge", "inference"]
     assert not any(process.running for process in started)
 

@@ -1,7 +1,6 @@
 """The witness counts what the broker carries, each reading once, and never falls over a payload."""
 
 import json
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -31,8 +30,11 @@ def witness(tmp_path: Path) -> Witness:
     return watching
 
 
+NOW_NS = 1_800_000_000 * 10**9
+
+
 def hear(witness: Witness, topic: str, payload: bytes) -> None:
-    witness._received(Message(f"factory/{topic}", payload, 1, False, False, 1, time.time_ns(), 1))
+    witness._received(Message(f"factory/{topic}", payload, 1, False, False, 1, NOW_NS, 1))
 
 
 def reading(device: str = "p-1", **fields: Any) -> bytes:
@@ -110,6 +112,21 @@ def test_whatever_is_heard_is_acknowledged_and_nothing_ends_the_watching(witness
 
     assert len(cast(FakeLink, witness._link).acknowledged) == len(heard)
     assert (witness.undecodable, witness.rejected, witness.published, witness.untimed) == (4, 1, 1, 1)
+
+
+def test_what_the_bridge_must_quarantine_was_not_published(witness: Witness) -> None:
+    hear(witness, "pumps/p-1/telemetry", reading(timestamp=1_700_000_000_000))
+    hear(witness, "pumps/p-1/telemetry", reading("p-2", timestamp=1_800_000_000_000))
+
+    assert (witness.published, witness.undecodable) == (0, 2)
+
+
+def test_readings_before_a_model_serves_are_remembered_as_such(witness: Witness) -> None:
+    hear(witness, "pumps/p-1/telemetry", reading(timestamp=1_800_000_000_000))
+    witness.serving = "v20260101T000000-00000000"
+    hear(witness, "pumps/p-1/telemetry", reading(timestamp=1_800_000_001_000))
+
+    assert (len(witness.telemetry), witness.before_model) == (2, {("p-1", 1_800_000_000 * 10**9)})
 
 
 def test_a_pump_shows_its_last_prediction_its_truth_and_whether_it_failed(witness: Witness) -> None:

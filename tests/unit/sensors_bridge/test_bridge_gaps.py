@@ -62,6 +62,14 @@ def test_a_number_that_was_counted_may_have_come_before_and_a_late_one_has_not()
     assert follow(Gaps(), 1, 2, 5, 2, 4, 4, 6) == [False, False, False, True, False, True, False]
 
 
+def test_after_a_thousand_holes_new_ones_are_remembered_and_the_oldest_are_given_up() -> None:
+    gaps = Gaps()
+    follow(gaps, 0, 1_001, 1_004)  # 1 to 1,000 are missing, then 1,002 and 1,003
+
+    assert follow(gaps, 1_003, 1_002, 3, 2) == [False, False, False, True]
+    assert gaps.missing["pump-001"] == 1_002 - 3
+
+
 @given(st.sets(st.integers(1, 200)), st.integers(0, 2**32))
 def test_in_any_order_what_never_arrives_is_what_is_missing(lost: set[int], seed: int) -> None:
     arrived = [number for number in range(1, 201) if number not in lost]

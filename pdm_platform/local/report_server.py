@@ -22,9 +22,10 @@ class _Reports(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served_reports(home: Path) -> Iterator[str]:
-    """Serve while the block runs, on a free port; yields the address that stands for `home`."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *request: _Reports(*request, directory=str(home.absolute())))
+def served_reports(home: Path, port: int = 0) -> Iterator[str]:
+    """Serve while the block runs, on `port` or a free one; yields the address that stands for `home`."""
+    directory = str(home.absolute())
+    server = ThreadingHTTPServer(("127.0.0.1", port), lambda *request: _Reports(*request, directory=directory))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="reports", daemon=True).start()
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pdm_platform.local.reports import served_reports
+from pdm_platform.local.report_server import served_reports
 
 
 def test_a_report_is_served(tmp_path: Path) -> None:
