@@ -1,4 +1,7 @@
-"""The one tree of errors. Each says what failed, with which value, and what to do next."""
+"""The one tree of errors. Each says what failed, with which value, and what to do next.
+
+A leaf that a single module raises stands in that module.
+"""
 
 
 class PdmError(Exception):

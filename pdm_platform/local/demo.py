@@ -54,7 +54,7 @@ class Steps:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """One of the six; a spinner meanwhile where there is a terminal."""
+        """One of the six, with the time it took."""
         self._count += 1
         began_s = time.monotonic()
         self._console.print(f"[bold]{self._count}/6[/] {title}")

@@ -132,7 +132,8 @@ class Link:
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         """Hand one message over, at QoS 1, and return its message id; waits while too many are unacknowledged.
 
-        Across a lost connection it is sent again until the broker has it. Raises BrokerRefusedError once refused.
+        Across a lost connection it is sent again until the broker has it. Raises BrokerRefusedError where it
+        waits for a broker that has refused this client.
         """
         with self._answered:
             while self._unacknowledged >= self._max_unacknowledged and not self._stopping.is_set():
