@@ -135,6 +135,7 @@ def production(
     repair_after_s: Annotated[float | None, typer.Option(help="Failed pumps start again as new after so long.")] = None,
     heatwave: Annotated[bool, typer.Option("--heatwave", help="15 °C more on every pump, all the time.")] = False,
     duration_s: Annotated[float | None, typer.Option(help="Stop after so long; default: at Ctrl-C.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="File that remembers how far the fleet has come.")] = None,
     truth: Annotated[Path | None, typer.Option(help="Append what really happened, as JSON lines.")] = None,
 ) -> None:
     """Publish a live fleet in real time.
@@ -148,6 +149,8 @@ def production(
 
       pdmctl simulate production --interval-s 0.2 --duration-s 60 | jq .published
 
+      pdmctl simulate production --resume var/fleet.json
+
       pdmctl simulate production --repair-after-s 30 --truth var/truth.jsonl
 
       pdmctl simulate production --pumps 200 --speed nominal --failing 0 --heatwave
@@ -159,7 +162,9 @@ def production(
             stagger_s=stagger_s, repair_after_s=repair_after_s, heatwave=heatwave,
         )  # fmt: skip
         with _connected(settings, "production") as (link, stop):
-            done = run_fleet(link, settings.topics, plan, stop=stop, duration_s=duration_s, report=report)
+            done = run_fleet(
+                link, settings.topics, plan, stop=stop, duration_s=duration_s, report=report, resume=resume
+            )
         _print_line(done)
         if not done.acknowledged:
             typer.echo("the broker did not acknowledge all that was published", err=True)

@@ -1,5 +1,6 @@
 """A fleet in real time: which pump sends what, when. No clock and no I/O: the time comes in as an argument."""
 
+import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -97,6 +98,11 @@ class LiveFleet:
     def running(self) -> int:
         """Pumps that have not failed."""
         return int((~self._broken).sum())
+
+    def live_through(self, until_ms: int, stop: threading.Event) -> None:
+        """Let the fleet age until then, without a reading to publish: it was published in an earlier run."""
+        while not stop.is_set() and (due_ms := self.next_due_ms) is not None and due_ms <= until_ms:
+            self.take(min(until_ms, due_ms + self._interval_ms - 1))
 
     def take(self, now_ms: int) -> Batch | None:
         """At most one reading of each pump, of those due by now; None where none is."""

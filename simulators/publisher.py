@@ -14,7 +14,7 @@ from pdm_platform.contract.measurements import Window
 from pdm_platform.contract.times import NS_PER_MS
 from pdm_platform.contract.topics import Kind, Topics
 from pdm_platform.runtime.mqtt import Link
-from simulators.checkpoint import Checkpoint
+from simulators.checkpoint import Checkpoint, FleetCheckpoint
 from simulators.live import Batch, Event, LiveFleet
 from simulators.lives import Lives
 from simulators.plans import FleetPlan, LivesPlan
@@ -211,18 +211,24 @@ def run_fleet(
     stop: threading.Event,
     duration_s: float | None = None,
     report: Callable[[FleetProgress], None] | None = None,
+    resume: Path | None = None,
 ) -> FleetReport:
     """Publish a live fleet until `stop`, for duration_s, or until every pump has failed for good.
 
-    report: called about once a second and at the end, each time with the events since. While the broker is away nothing
-    piles up: the readings are made up for when it is back. Raises BrokerRefusedError where the broker refuses,
-    SettingsError for a duration that cannot be.
+    report: called about once a second and at the end, each time with the events since.
+    resume: a file that remembers how far the fleet has come. The same pumps go on where they were; what was under way
+    is sent again as the same readings. While the broker is away nothing piles up: readings are made up for afterwards.
+    Raises BrokerRefusedError where the broker refuses, SettingsError for a duration or resume file that cannot be.
     """
     if duration_s is not None and not 0 < duration_s <= _FOREVER_S:
         raise SettingsError(f"a duration of {duration_s} s cannot be: above 0 to 1e9 s")
-    start_ms = time.time_ns() // NS_PER_MS
-    end_ms = start_ms + round((duration_s or _FOREVER_S) * 1_000)
+    now_ms = time.time_ns() // NS_PER_MS
+    end_ms = now_ms + round((duration_s or _FOREVER_S) * 1_000)
+    checkpoint = FleetCheckpoint(resume, str(plan))
+    start_ms, until_ms = checkpoint.load() or (now_ms, 0)
     live = LiveFleet(plan, start_ms)
+    live.live_through(until_ms, stop)
+    next_save_s = time.monotonic()
     tally = _Tally(live, report)
     topic_of = {device: topics.of(Kind.TELEMETRY, device) for device in live.device_ids}
     while not stop.is_set() and (due_ms := live.next_due_ms) is not None and due_ms < end_ms:
@@ -238,6 +244,11 @@ def run_fleet(
                 link.publish(topic_of[device], payload)
             tally.add(batch)
         else:
+            if resume is not None and time.monotonic() >= next_save_s and link.flush(_TICK_S):
+                checkpoint.save(start_ms, due_ms - 1)
+                next_save_s = time.monotonic() + _REPORT_EVERY_S
             stop.wait(min(max((due_ms - now_ms) / 1_000, _TICK_S), _REPORT_EVERY_S))
     acknowledged = link.flush(2.0 if stop.is_set() else 10.0)
+    if acknowledged and (next_due_ms := live.next_due_ms) is not None:
+        checkpoint.save(start_ms, next_due_ms - 1)
     return tally.summary(plan.seed, start_ms, acknowledged)

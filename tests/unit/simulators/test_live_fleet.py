@@ -1,5 +1,6 @@
 """A fleet in real time, with the time given by the test."""
 
+import threading
 from collections import defaultdict
 from typing import Any
 
@@ -165,3 +166,13 @@ def test_a_heatwave_warms_the_whole_fleet() -> None:
     warmer = [(b.temperature or 0) - (a.temperature or 0) for a, b in zip(cool, warm, strict=True)]
 
     assert warmer == pytest.approx([15.0] * len(warmer), abs=0.011)
+
+
+def test_a_fleet_that_goes_on_sends_what_one_without_an_interruption_would_have_sent() -> None:
+    plan = plan_of(chaos_pumps=2, repair_after_s=3.0)
+    whole, resumed = LiveFleet(plan, START_MS), LiveFleet(plan, START_MS)
+    drain(whole, START_MS + 45_000)
+
+    resumed.live_through(START_MS + 45_000, threading.Event())
+
+    assert drain(resumed, START_MS + 60_000) == drain(whole, START_MS + 60_000)

@@ -165,3 +165,24 @@ def test_a_stop_ends_the_fleet_at_once_and_what_is_missing_is_told() -> None:
 def test_a_duration_that_cannot_be_is_refused(duration_s: float) -> None:
     with pytest.raises(SettingsError, match="duration"):
         run(FakeLink(), FleetPlan(), duration_s=duration_s)
+
+
+def test_a_fleet_goes_on_where_its_resume_file_says(tmp_path: Path) -> None:
+    link, plan = FakeLink(), FleetPlan(pumps=2, failing=0, chaos_pumps=0, interval_s=0.02)
+    resume = tmp_path / "fleet.json"
+
+    first = run(link, plan, duration_s=0.2, resume=resume)
+    second = run(link, plan, duration_s=0.2, resume=resume)
+
+    numbers = [decode(Telemetry, payload).measurement_id for topic, payload in link.sent if "pump-001" in topic]
+    assert numbers == list(range(len(numbers)))
+    assert second.window.start_ns == first.window.start_ns
+    assert first.published + second.published == len(link.sent)
+
+
+def test_a_resume_file_of_another_fleet_is_refused(tmp_path: Path) -> None:
+    resume = tmp_path / "fleet.json"
+    run(FakeLink(), FleetPlan(pumps=2, failing=0, interval_s=0.02), duration_s=0.1, resume=resume)
+
+    with pytest.raises(SettingsError, match=r"fleet\.json"):
+        run(FakeLink(), FleetPlan(pumps=3, failing=0, interval_s=0.02), duration_s=0.1, resume=resume)
