@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from pdm_platform.contract.errors import ProcessError
 from pdm_platform.local.processes import Process, Processes, free_port, pdmctl
 from pdm_platform.runtime.settings import PlatformSettings
@@ -118,6 +120,7 @@ def embedded_stack(home: Path, *, mqtt_port: int = 0) -> Iterator[Stack]:
         home=home, mqtt_port=int(environment["PDM_MQTT_PORT"]), store_url=environment["PDM_STORE_URL"]
     )
     stack = Stack(platform, environment, Processes())
+    lock = _locked(home)
     try:
         broker = stack.start("broker", "broker")
         stack.processes.wait_listening(broker, platform.mqtt_port)
@@ -129,3 +132,14 @@ def embedded_stack(home: Path, *, mqtt_port: int = 0) -> Iterator[Stack]:
         yield stack
     finally:
         stack.processes.stop()
+        lock.release()
+
+
+def _locked(home: Path) -> FileLock:
+    """Two brokers on one folder would damage each other's files."""
+    lock = FileLock(home / "stack.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ProcessError(f"a stack runs on {home} already", hint="Stop it, or name another `--folder`.") from None
+    return lock

@@ -122,9 +122,9 @@ def _standing(alarms: pd.DataFrame, at_ns: int) -> pd.DataFrame:
     return since[since["severity"] >= SEVERITIES[State.FAULTY]]
 
 
-def false_alarms_of(facts: FleetFacts) -> list[str]:
-    """Pumps on which a FAULTY alarm was raised while they were in truth HEALTHY, one entry an alarm."""
-    severe = facts.alarms[(facts.alarms["active"] == 1) & (facts.alarms["severity"] >= SEVERITIES[State.FAULTY])]
+def false_alarms_of(facts: FleetFacts, level: State = State.FAULTY) -> list[str]:
+    """Pumps on which an alarm of this level or above was raised while in truth HEALTHY, one entry an alarm."""
+    severe = facts.alarms[(facts.alarms["active"] == 1) & (facts.alarms["severity"] >= SEVERITIES[level])]
     truth = facts.telemetry[["device_id", "time_ns", "health_percent"]]
     joined = severe[["device_id", "time_ns"]].merge(truth, on=["device_id", "time_ns"])
     return sorted(joined.loc[joined["health_percent"] > HEALTHY_ABOVE_PERCENT, "device_id"].astype(str))
@@ -189,6 +189,13 @@ def summarise(
     return summary, facts
 
 
+def _said_too_much_or_too_little(failures: list[Failure]) -> list[str]:
+    ratios = [each.said_left_s / each.warning_s for each in failures if each.said_left_s is not None and each.warning_s]
+    if not ratios:
+        return []
+    return [f"the life left that the first FAULTY alarms told was {np.median(ratios):.1f} times the true one (median)"]
+
+
 def _wrong(summary: Summary, failures: list[Failure], false_alarms: list[str], facts: FleetFacts) -> list[str]:
     wrong = [f"{failure.device_id} failed without a warning" for failure in failures if failure.warning_s is None]
     wrong += [
@@ -197,6 +204,9 @@ def _wrong(summary: Summary, failures: list[Failure], false_alarms: list[str], f
         if failure.late
     ]
     wrong += [f"{device_id} raised a FAULTY alarm while it was HEALTHY" for device_id in false_alarms]
+    wrong += _said_too_much_or_too_little(failures)
+    if early := len(false_alarms_of(facts, State.WARNING)) - len(false_alarms):
+        wrong.append(f"{early} WARNING alarm(s) were raised on pumps that were HEALTHY")
     for failure in failures:
         if failure.said_left_s is not None and failure.warning_s:
             ratio = failure.said_left_s / failure.warning_s

@@ -17,6 +17,7 @@ STYLES = {State.HEALTHY: "green", State.WARNING: "yellow", State.FAULTY: "dark_o
 _REFRESH_S = 0.5
 _LINE_EVERY_S = 5.0
 _BAR_CELLS = 20
+_WIDTH_FOR_ALARMS = 110
 
 
 def duration(hours: float | None) -> str:
@@ -71,15 +72,17 @@ def _probabilities(prediction: Prediction) -> tuple[float, ...]:
     return (found.HEALTHY, found.WARNING, found.FAULTY, found.BROKEN)
 
 
-def fleet_table(witness: Witness, status: str, rows: int) -> Group:
+def fleet_table(witness: Witness, status: str, rows: int, width: int) -> Group:
     """One screen: a line about the stream, then the pumps by urgency, as many as fit."""
     with witness.lock:
         ordered = [(device_id, view) for device_id, view in next_to_fail(witness.pumps)]
     table = Table(expand=False, pad_edge=False, header_style="bold")
-    for heading in ("pump", "state", "sure", "health", "", "life left", "alarm"):
+    for heading in ("pump", "state", "sure", "health", "", "life left"):
         table.add_column(heading, justify="right" if heading in ("sure", "", "life left") else "left", no_wrap=True)
+    if width >= _WIDTH_FOR_ALARMS:  # in a narrow terminal the alarm's words give way to the numbers
+        table.add_column("alarm", no_wrap=True)
     for device_id, view in ordered[:rows]:
-        table.add_row(*_row(device_id, view))
+        table.add_row(*_row(device_id, view)[: len(table.columns)])
     more = [] if len(ordered) <= rows else [Text(f"… and {len(ordered) - rows} more", "dim")]
     return Group(Text(status), table, *more)
 
@@ -102,7 +105,10 @@ def watch(console: Console, witness: Witness, running: Callable[[], bool]) -> No
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while running():
             rows = max(5, console.height - 8)
-            live.update(fleet_table(witness, status_line(witness, time.monotonic() - started_s), rows), refresh=True)
+            live.update(
+                fleet_table(witness, status_line(witness, time.monotonic() - started_s), rows, console.width),
+                refresh=True,
+            )
             time.sleep(_REFRESH_S)
 
 

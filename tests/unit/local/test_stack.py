@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from pdm_platform.contract.errors import ProcessError
 from pdm_platform.local import stack as stack_module
@@ -118,3 +119,9 @@ def _soon(wait: Any) -> Any:
 def _pid(process: Process) -> int:
     assert process.handle is not None
     return process.handle.pid
+
+
+def test_a_second_stack_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    refused = pytest.raises(ProcessError, match="a stack runs on .* already")
+    with FileLock(tmp_path / "stack.lock"), refused, embedded_stack(tmp_path):
+        raise AssertionError

@@ -51,9 +51,9 @@ def watching(tmp_path: Path, **pumps: PumpView) -> Witness:
     return Witness(PlatformSettings(home=tmp_path), pumps=dict(pumps))
 
 
-def printed(witness: Witness, rows: int = 50) -> str:
-    console = Console(file=io.StringIO(), width=160, color_system=None)
-    console.print(fleet_table(witness, status_line(witness, 12.0), rows))
+def printed(witness: Witness, rows: int = 50, width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(fleet_table(witness, status_line(witness, 12.0), rows, console.width))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -137,3 +137,12 @@ def test_on_a_terminal_the_table_is_drawn(tmp_path: Path) -> None:
 
     assert "life left" in text
     assert "36 s" in text
+
+
+def test_in_a_narrow_terminal_the_numbers_stay_and_the_alarm_gives_way(tmp_path: Path) -> None:
+    worn = view(State.FAULTY, 20.0, 0.01, alarm="pump-001 is FAULTY: health 20 %, about 36 s left")
+
+    screen = printed(watching(tmp_path, **{"pump-001": worn}), width=80)
+
+    for part in ("pump-001", "FAULTY", "20 %", "36 s"):
+        assert part in screen
