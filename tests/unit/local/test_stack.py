@@ -122,6 +122,6 @@ def _pid(process: Process) -> int:
 
 
 def test_a_second_stack_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    refused = pytest.raises(ProcessError, match="a stack runs on .* already")
+    refused = pytest.raises(ProcessError, match=r"a stack runs on .* already")
     with FileLock(tmp_path / "stack.lock"), refused, embedded_stack(tmp_path):
         raise AssertionError
