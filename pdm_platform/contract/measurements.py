@@ -109,3 +109,6 @@ class Window:
     def __post_init__(self) -> None:
         if self.end_ns < self.start_ns:
             raise ValueError(f"window ends ({self.end_ns}) before it starts ({self.start_ns})")
+
+
+ALL_TIME = Window(0, 2**63 - 1)

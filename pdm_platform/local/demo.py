@@ -1,24 +1,23 @@
 """`make demo`: the whole platform once through, on real processes, and a summary that shows what was wrong as well."""
 
 import json
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
 
 from pdm_platform.contract.errors import PdmError, ProcessError
-from pdm_platform.contract.measurements import PUMP_LABELS, PUMP_PREDICTION, PUMP_TELEMETRY
+from pdm_platform.contract.measurements import ALL_TIME, PUMP_LABELS, PUMP_PREDICTION, PUMP_TELEMETRY
 from pdm_platform.contract.times import iso_of
+from pdm_platform.local.processes import interrupt_on_signals
 from pdm_platform.local.report import write_report
 from pdm_platform.local.stack import Stack, embedded_stack
-from pdm_platform.local.summary import ALL_TIME, Summary, summarise
+from pdm_platform.local.summary import Summary, summarise
 from pdm_platform.local.view import watch
 from pdm_platform.local.witness import Witness
 from pdm_platform.stores.registry import Registry
@@ -69,8 +68,7 @@ class Steps:
 def run_demo(folder: Path, seed: int, *, small: bool) -> int:
     """Run all of it below `folder`. Returns 0 only if all of it happened; 130 when interrupted."""
     console = Console()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: a shell starts background jobs without
-        signal.signal(number, _interrupt)
+    interrupt_on_signals()
     home = folder.absolute() / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     try:
         summary = _run(console, home, seed, SMALL if small else FULL)
@@ -98,10 +96,6 @@ def unmet(summary: Summary) -> list[str]:
         (summary.failures_warned > 0, "no failure was warned of"),
     )
     return [complaint for holds, complaint in conditions if not holds]
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _run(console: Console, home: Path, seed: int, scale: Scale) -> Summary:

@@ -1,15 +1,13 @@
 """`make dev`: the embedded stack kept running, with the Dagster UI and a simulated fleet, until Ctrl-C."""
 
-import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
 from pdm_platform.contract.errors import PdmError, ProcessError
-from pdm_platform.local.processes import Process, is_free
+from pdm_platform.local.processes import Process, interrupt_on_signals, is_free
 from pdm_platform.local.report_server import served_reports
 from pdm_platform.local.stack import Stack, embedded_stack
 
@@ -21,8 +19,7 @@ WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 def run_dev(folder: Path, ui_port: int, pumps: int) -> int:
     """Run until Ctrl-C or SIGTERM; returns the exit code."""
     console = Console()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: a shell starts background jobs without
-        signal.signal(number, _interrupt)
+    interrupt_on_signals()
     try:
         if not is_free(ui_port):
             raise ProcessError(f"port {ui_port} is taken", hint="`pdmctl dev --ui-port 3001` uses another.")
@@ -46,10 +43,6 @@ def run_dev(folder: Path, ui_port: int, pumps: int) -> int:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _start_dagster(stack: Stack, ui_port: int, reports_url: str) -> Process:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from pdm_platform.contract.errors import PdmError
-from pdm_platform.contract.measurements import PUMP_LABELS, PUMP_PREDICTION, PUMP_TELEMETRY, Window
+from pdm_platform.contract.measurements import ALL_TIME, PUMP_LABELS, PUMP_PREDICTION, PUMP_TELEMETRY
 from pdm_platform.core.features import FEATURE_CONTRACT
 from pdm_platform.local.config import PARTS
 from pdm_platform.runtime.mqtt import Link
@@ -17,7 +17,6 @@ from pdm_platform.stores.telemetry import open_store
 
 _CONNECT_WITHIN_S = 3.0
 _LOW_DISK_BYTES = 1_000_000_000
-_ALL_TIME = Window(0, 2**63 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def _store() -> str:
     store = open_store(url)
     try:
         counts = [
-            f"{store.count(measurement, _ALL_TIME)} {measurement.name}"
+            f"{store.count(measurement, ALL_TIME)} {measurement.name}"
             for measurement in (PUMP_TELEMETRY, PUMP_LABELS, PUMP_PREDICTION)
         ]
     finally:

@@ -238,3 +238,13 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
     if not Path("/proc", parent).exists():  # it died before it could be asked for
         raise SystemExit(1)
+
+
+def interrupt_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the program like Ctrl-C. SIGINT too: a shell starts background jobs without it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

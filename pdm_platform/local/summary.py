@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from pdm_platform.contract.measurements import (
+    ALL_TIME,
     DRIFT_SCORE,
     PUMP_ALARM,
     PUMP_LABELS,
     PUMP_PREDICTION,
     PUMP_TELEMETRY,
     Measurement,
-    Window,
 )
 from pdm_platform.contract.states import FAULTY_ABOVE_PERCENT, HEALTHY_ABOVE_PERCENT, State
 from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
@@ -23,7 +23,6 @@ from pdm_platform.local.witness import Key, Witness
 from pdm_platform.stores.registry import Manifest
 from pdm_platform.stores.telemetry import TelemetryStore
 
-ALL_TIME = Window(0, 2**63 - 1)
 LATE_SHARE_OF_LIFE = 0.05
 
 

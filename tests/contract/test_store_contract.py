@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pdm_platform.contract.errors import StoreError
 from pdm_platform.contract.measurements import (
+    ALL_TIME,
     DEVICE,
     MEASUREMENTS,
     MODEL_EVENT,
@@ -25,7 +26,6 @@ from pdm_platform.contract.measurements import (
 from pdm_platform.stores.rows import check_devices, conform, ordered
 from pdm_platform.stores.telemetry import TelemetryStore, open_store
 
-ALL_TIME = Window(0, 2**63 - 1)
 SPAWN = multiprocessing.get_context("spawn")
 BATCH_ROWS = 200
 
