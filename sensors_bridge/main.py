@@ -107,6 +107,7 @@ def main() -> int:
         "bridge",
         lambda stop, health, registry: serve(platform, settings, stop, health, registry),
         http_port=settings.bridge_http_port,
+        http_host=platform.http_host,
         log_level=platform.log_level,
     )
 

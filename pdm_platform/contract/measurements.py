@@ -93,9 +93,30 @@ DRIFT_SCORE = _measurement(
         "model_version": pa.string(),
     },
 )
+MODEL_METRIC = _measurement("model_metric", ("version", "metric"), {"value": pa.float64()})
+EXPECTATION_RESULT = _measurement(
+    "expectation_result",
+    ("expectation", "column"),
+    {
+        "passed": pa.int64(),
+        "unexpected_rows": pa.int64(),
+        "rows": pa.int64(),
+        "observed": pa.string(),
+        "expected": pa.string(),
+        "window_start_ns": pa.int64(),
+    },
+)
+JOB_RUN = _measurement(
+    "job_run",
+    ("job",),
+    {"success": pa.int64(), "duration_s": pa.float64(), "run_id": pa.string(), "message": pa.string()},
+)
 MEASUREMENTS = {
     measurement.name: measurement
-    for measurement in (PUMP_TELEMETRY, PUMP_LABELS, PUMP_PREDICTION, PUMP_ALARM, MODEL_EVENT, DRIFT_SCORE)
+    for measurement in (
+        *(PUMP_TELEMETRY, PUMP_LABELS, PUMP_PREDICTION, PUMP_ALARM),
+        *(MODEL_EVENT, MODEL_METRIC, DRIFT_SCORE, EXPECTATION_RESULT, JOB_RUN),
+    )
 }
 
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pdm_platform.contract.errors import PdmError
-from pdm_platform.contract.measurements import DRIFT_SCORE, Window
-from pdm_platform.contract.times import NS_PER_HOUR, iso_of, time_ns_of
+from pdm_platform.contract.measurements import DRIFT_SCORE, JOB_RUN, Window
+from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S, iso_of, time_ns_of
 from pdm_platform.core.drift import cooled_down, disjoint, lasting_drift
 from pdm_platform.defs.failures import description_of
 from pdm_platform.defs.monitor import FLEET
@@ -112,3 +113,35 @@ def report_failed_runs(context: dg.RunFailureSensorContext, platform: Platform) 
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     log.error("run %s of %s failed: %s", line["run_id"], line["job"], line["failures"])
+    try:
+        _record(context, platform, success=False, message=json.dumps(line["failures"]))
+    except PdmError as error:
+        # raised, it would have this line written again at each look until the store is back
+        log.error("the store was not told of failed run %s: %s", line["run_id"], error)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells the store of each run that succeeded, for the panel and the alert on runs that stay away.",
+)
+def record_successful_runs(context: dg.RunStatusSensorContext, platform: Platform) -> None:
+    """One row of JOB_RUN. Where the store is away the sensor fails, and Dagster looks at the same run again."""
+    _record(context, platform, success=True, message="")
+
+
+def _record(context: dg.RunStatusSensorContext, platform: Platform, *, success: bool, message: str) -> None:
+    run = context.dagster_run
+    record = context.instance.get_run_record_by_id(run.run_id)
+    ended_s = record.end_time if record is not None and record.end_time is not None else time.time()
+    started_s = record.start_time if record is not None and record.start_time is not None else ended_s
+    row = {
+        "job": run.job_name,
+        "time_ns": int(ended_s * NS_PER_S),
+        "success": int(success),
+        "duration_s": ended_s - started_s,
+        "run_id": run.run_id,
+        "message": message,
+    }
+    with platform.store() as store:
+        store.write(JOB_RUN, pa.Table.from_pylist([row], schema=JOB_RUN.schema))

@@ -9,6 +9,7 @@ from typing import Final, cast
 import dagster as dg
 
 from pdm_platform.contract.errors import LakeError
+from pdm_platform.contract.measurements import MODEL_METRIC
 from pdm_platform.contract.states import STATES
 from pdm_platform.core import prognosis
 from pdm_platform.core.evaluation import Evaluation, confusion_png, evaluate, render_html
@@ -21,6 +22,7 @@ from pdm_platform.defs.resources import Platform
 from pdm_platform.defs.train import candidate_model, lives_of
 from pdm_platform.stores.files import to_json
 from pdm_platform.stores.lake import Artifact, Lake
+from pdm_platform.stores.model_events import metrics_of
 from pdm_platform.stores.registry import ManifestFacts
 
 _LIBRARIES: Final = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
@@ -42,6 +44,8 @@ def model_evaluation(context: dg.AssetExecutionContext, platform: Platform) -> d
         (staging / "evaluation.json").write_bytes(to_json(evaluation.to_json()))
         (staging / "evaluation.html").write_text(render_html(evaluation), encoding="utf-8")
         manifest = platform.registry.register(staging, _facts(candidate, evaluation, context.run.run_id))
+        with platform.store() as store:
+            store.write(MODEL_METRIC, metrics_of(manifest))
         stored = lake.write_facts("model_evaluation", candidate.window, version=manifest.version)
         metrics = manifest.metrics
         return dg.MaterializeResult(

@@ -1,9 +1,11 @@
 """Third stage: the gate. Only what passes every expectation may teach a model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
+import pyarrow as pa
 
+from pdm_platform.contract.measurements import EXPECTATION_RESULT, Window
 from pdm_platform.core.findings import Finding, render_html
 from pdm_platform.core.validation import FINDING_NAMES, ValidationLimits, validate
 from pdm_platform.defs.extract import telemetry_window
@@ -40,6 +42,8 @@ def validated_telemetry(
         findings = validate(table.to_pandas(), window=extracted.window, limits=limits)
         page = platform.lake.folder("validated_telemetry", extracted.window) / "validation.html"
         page.write_text(render_html(findings, window=extracted.window), encoding="utf-8")
+        with platform.store() as store:
+            store.write(EXPECTATION_RESULT, _as_rows(findings, extracted.window, table.num_rows))
     for finding in findings:
         yield _as_check(finding)
     failed = [finding for finding in findings if not finding.passed]
@@ -54,6 +58,27 @@ def validated_telemetry(
     summary = f"{table.num_rows:,} readings met {len(findings)} expectations"
     yield dg.MaterializeResult(
         metadata=describe(stored, table, summary=summary, expectations=len(findings), **report(page))
+    )
+
+
+def _as_rows(findings: Sequence[Finding], window: Window, rows: int) -> pa.Table:
+    """What the store keeps of a validation, failed or not, so that its history can be looked at."""
+    return pa.Table.from_pylist(
+        [
+            {
+                "expectation": finding.name,
+                "column": finding.column,
+                "time_ns": window.end_ns,
+                "passed": int(finding.passed),
+                "unexpected_rows": finding.unexpected_count,
+                "rows": rows,
+                "observed": finding.observed,
+                "expected": finding.expected,
+                "window_start_ns": window.start_ns,
+            }
+            for finding in findings
+        ],
+        schema=EXPECTATION_RESULT.schema,
     )
 
 

@@ -59,4 +59,10 @@ def main() -> int:
             source.stop()
             outlet.stop(_LAST_FLUSH_S)
 
-    return run_service("inference", body, http_port=settings.inference_http_port, log_level=platform.log_level)
+    return run_service(
+        "inference",
+        body,
+        http_port=settings.inference_http_port,
+        http_host=platform.http_host,
+        log_level=platform.log_level,
+    )

@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from pdm_platform.contract.errors import PdmError, ProcessError
 
 log = logging.getLogger(__name__)
+LOOPBACK = "127.0.0.1"
 Body = Callable[[threading.Event, "Health", CollectorRegistry], None]
 
 
@@ -88,8 +89,10 @@ def _handler(name: str, health: Health, registry: CollectorRegistry) -> type[Bas
 
 
 @contextmanager
-def serve_health(name: str, health: Health, registry: CollectorRegistry, http_port: int) -> Iterator[None]:
-    """Answer `/healthz` and `/metrics` on loopback while the block runs; port 0 means not at all.
+def serve_health(
+    name: str, health: Health, registry: CollectorRegistry, http_port: int, http_host: str = LOOPBACK
+) -> Iterator[None]:
+    """Answer `/healthz` and `/metrics` while the block runs; port 0 means not at all.
 
     Raises ProcessError where the port is taken.
     """
@@ -97,11 +100,11 @@ def serve_health(name: str, health: Health, registry: CollectorRegistry, http_po
         yield
         return
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", http_port), _handler(name, health, registry))
+        server = ThreadingHTTPServer((http_host, http_port), _handler(name, health, registry))
     except OSError as error:
         raise ProcessError(
-            f"{name} cannot serve health on port {http_port}: {error.strerror}",
-            hint=f"PDM_{name.upper()}_HTTP_PORT sets another; 0 switches it off.",
+            f"{name} cannot serve health on {http_host}:{http_port}: {error.strerror}",
+            hint=f"PDM_HTTP_HOST and PDM_{name.upper()}_HTTP_PORT set others; port 0 switches it off.",
         ) from None
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
@@ -129,7 +132,7 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def run_service(name: str, body: Body, *, http_port: int, log_level: str) -> int:
+def run_service(name: str, body: Body, *, http_port: int, http_host: str = LOOPBACK, log_level: str) -> int:
     """Run `body(stop, health, metrics)` until it returns; it must return soon after `stop` is set.
 
     Returns the process's exit code: 0 after a clean end, 1 after an error that the user can mend (printed).
@@ -137,7 +140,7 @@ def run_service(name: str, body: Body, *, http_port: int, log_level: str) -> int
     configure_logging(log_level)
     stop, health, registry = stop_on_signals(), Health(), CollectorRegistry()
     try:
-        with serve_health(name, health, registry, http_port):
+        with serve_health(name, health, registry, http_port, http_host):
             log.info("%s started", name)
             body(stop, health, registry)
     except PdmError as error:

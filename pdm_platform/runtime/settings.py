@@ -58,6 +58,9 @@ class PlatformSettings(BaseEnvSettings):
     allowed_devices: re.Pattern[str] | None = Field(
         None, description="pattern of the devices that may speak; any if unset"
     )
+    http_host: str = Field(
+        "127.0.0.1", description="address on which /healthz and /metrics listen; `0.0.0.0` inside a container"
+    )
     reports_url: str = Field("", description="where `home` is served, for links to reports; empty: links to files")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 

@@ -1,18 +1,20 @@
 """What runs by itself, and when it does not."""
 
 import json
+import shutil
 import time
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pytest
 
-from pdm_platform.contract.measurements import DRIFT_SCORE
+from pdm_platform.contract.measurements import DRIFT_SCORE, JOB_RUN
 from pdm_platform.contract.times import NS_PER_HOUR, iso_of
 from pdm_platform.definitions import defs
-from pdm_platform.defs.automation import report_failed_runs, retrain_on_lasting_drift
+from pdm_platform.defs.automation import record_successful_runs, report_failed_runs, retrain_on_lasting_drift
 from pdm_platform.defs.resources import Platform
-from tests.assets.conftest import FLOW, World
+from tests.assets.conftest import FLOW, SMALL, WHOLE, Run, World
 
 
 def drift_history(world: World, *drifted: bool, version: str = "", apart_ns: int = NS_PER_HOUR) -> None:
@@ -108,22 +110,59 @@ def test_without_a_model_or_with_a_broken_registry_the_sensor_waits(world: World
     assert "PDM-REGISTRY-002" in str(tick(world))
 
 
-def test_a_failed_run_is_reported_with_what_failed_and_why(world: World) -> None:
-    run = world.materialize("telemetry_window")
-    (event,) = [event for event in run.result.all_events if event.event_type is dg.DagsterEventType.RUN_FAILURE]
-    context = dg.build_run_status_sensor_context(
-        sensor_name="report_failed_runs",
+def status_context(world: World, run: Run, ended: dg.DagsterEventType) -> dg.RunStatusSensorContext:
+    """What Dagster's daemon hands to a sensor that follows the ends of runs."""
+    (event,) = [event for event in run.result.all_events if event.event_type is ended]
+    return dg.build_run_status_sensor_context(
+        sensor_name="follows_runs",
         dagster_event=event,
         dagster_instance=world.instance,
         dagster_run=run.result.dagster_run,
-    ).for_run_failure()
+    )
 
+
+def job_runs(world: World) -> list[dict[str, Any]]:
+    with world.store() as store:
+        rows: list[dict[str, Any]] = store.read(JOB_RUN, WHOLE).to_pylist()
+        return rows
+
+
+def test_a_failed_run_is_reported_with_what_failed_and_why(world: World) -> None:
+    run = world.materialize("telemetry_window")
+
+    context = status_context(world, run, dg.DagsterEventType.RUN_FAILURE).for_run_failure()
     report_failed_runs(context, platform=Platform())
 
     (line,) = (world.home / "failed_runs.jsonl").read_text("utf-8").splitlines()
     report = json.loads(line)
     assert report["run_id"] == run.result.run_id
     assert "no labelled readings" in report["failures"]["telemetry_window"]
+    (row,) = job_runs(world)
+    assert (row["job"], row["success"], row["run_id"]) == ("chosen", 0, run.result.run_id)
+    assert "no labelled readings" in row["message"]
+
+
+def test_a_failed_run_is_reported_although_the_store_is_away(world: World) -> None:
+    run = world.materialize("telemetry_window")
+    shutil.rmtree(world.home / "store")
+
+    context = status_context(world, run, dg.DagsterEventType.RUN_FAILURE).for_run_failure()
+    report_failed_runs(context, platform=Platform())
+
+    assert len((world.home / "failed_runs.jsonl").read_text("utf-8").splitlines()) == 1
+
+
+def test_a_successful_run_is_kept_in_the_store_once_with_its_duration(trained: World) -> None:
+    run = trained.materialize("telemetry_window", config={"telemetry_window": SMALL["telemetry_window"]})
+    context = status_context(trained, run, dg.DagsterEventType.RUN_SUCCESS)
+
+    record_successful_runs(context, platform=Platform())
+    record_successful_runs(context, platform=Platform())
+
+    (row,) = job_runs(trained)
+    assert (row["job"], row["success"], row["run_id"]) == ("chosen", 1, run.result.run_id)
+    assert 0 < row["duration_s"] < 60
+    assert abs(row["time_ns"] - time.time_ns()) < NS_PER_HOUR
 
 
 def test_the_definitions_hold_the_flow_in_groups_with_descriptions_and_checks() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pdm_platform.contract.measurements import MODEL_EVENT, PUMP_LABELS
+from pdm_platform.contract.measurements import EXPECTATION_RESULT, MODEL_EVENT, MODEL_METRIC, PUMP_LABELS
 from pdm_platform.contract.payloads import ModelPointer, decode
 from pdm_platform.core.validation import FINDING_NAMES
 from tests.assets.conftest import FLOW, PLAN, SMALL, WHOLE, FirstRun, World
@@ -18,6 +18,18 @@ def test_the_whole_flow_ends_with_a_promoted_and_announced_version(first: FirstR
     with trained.store() as store:
         (event,) = store.read(MODEL_EVENT, WHOLE).to_pylist()
     assert (event["event"], event["version"], event["previous"]) == ("promote", pointer.version, None)
+
+
+def test_the_store_keeps_what_the_gate_found_and_what_the_version_scored(trained: World) -> None:
+    (manifest,) = trained.registry.versions()
+    with trained.store() as store:
+        expectations = store.read(EXPECTATION_RESULT, WHOLE).to_pylist()
+        metrics = store.read(MODEL_METRIC, WHOLE).to_pylist()
+
+    assert {row["expectation"] for row in expectations} == set(FINDING_NAMES)
+    assert all(row["passed"] == 1 and row["rows"] > 2_000 for row in expectations)
+    assert {row["metric"]: row["value"] for row in metrics} == manifest.metrics
+    assert {row["version"] for row in metrics} == {manifest.version}
 
 
 def test_every_check_of_the_flow_ran_and_passed(first: FirstRun) -> None:

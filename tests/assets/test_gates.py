@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from pdm_platform.contract.measurements import PUMP_LABELS
+from pdm_platform.contract.measurements import EXPECTATION_RESULT, PUMP_LABELS
 from tests.assets.conftest import FLOW, SMALL, WHOLE, World
 
 
@@ -43,6 +43,9 @@ def test_a_window_with_one_class_only_stops_at_the_gate_and_names_the_missing_st
     assert run.checks["rows_healthy"] is True
     assert run.check("rows_warning")["observed"] == "0"
     assert trained.lake.current("validated_telemetry") == before
+    with trained.store() as store:
+        kept = {row["expectation"]: row["passed"] for row in store.read(EXPECTATION_RESULT, WHOLE).to_pylist()}
+    assert (kept["rows_broken"], kept["rows_healthy"]) == (0, 1)
     assert len(trained.registry.versions()) == 1
 
 

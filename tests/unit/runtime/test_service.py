@@ -93,7 +93,7 @@ def test_a_taken_port_is_an_error_that_names_the_setting() -> None:
         port = int(taken.getsockname()[1])
 
         with (
-            pytest.raises(ProcessError, match=f"port {port}") as refused,
+            pytest.raises(ProcessError, match=f"127.0.0.1:{port}") as refused,
             serve_health("bridge", Health(), CollectorRegistry(), port),
         ):
             raise AssertionError
