@@ -68,6 +68,7 @@ class Link:
         self._subscribed = threading.Event()
         self._stopping = stop or threading.Event()
         self._closed = False
+        self._absence_told = False
         self._refusal: BrokerRefusedError | None = None
         self._max_unacknowledged = min(max_unacknowledged, 65_535)  # MQTT has no more message ids
         self._unacknowledged = 0
@@ -93,6 +94,7 @@ class Link:
             except OSError as error:
                 raise SettingsError(f"PDM_MQTT_TLS_CA={str(self._settings.mqtt_tls_ca)!r}: {error.strerror}") from None
         client.on_connect = self._connected
+        client.on_connect_fail = self._unanswered
         client.on_subscribe = self._subscription_answered
         client.on_disconnect = self._disconnected
         client.on_message = self._received
@@ -193,7 +195,13 @@ class Link:
             client.subscribe([(topic, 1) for topic in self._subscriptions])
         else:
             self._subscribed.set()
+        self._absence_told = False
         log.info("connected to broker %s", self._address)
+
+    def _unanswered(self, _client: paho.Client, _data: Any) -> None:
+        if not self._absence_told and not self._stopping.is_set():
+            log.warning("no broker answers at %s, trying until one does", self._address)
+        self._absence_told = True
 
     def _subscription_answered(
         self, _client: paho.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None

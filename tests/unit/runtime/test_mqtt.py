@@ -108,6 +108,21 @@ def network_thread(client_id: str) -> threading.Thread | None:
     return next((thread for thread in threading.enumerate() if thread.name == f"paho-mqtt-client-{client_id}"), None)
 
 
+def test_a_broker_that_is_away_is_told_once_until_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = Link(PlatformSettings(home=tmp_path, mqtt_port=free_port()), "patient", persistent=False)
+    link.start()
+    try:
+        with pytest.raises(BrokerError):
+            link.wait_ready(2.0)
+    finally:
+        link.stop()
+
+    told = [record.message for record in caplog.records if "no broker answers" in record.message]
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("device_id", ["pump-001", "pump.001", "..", "a..b", "_", "A" * 64])
 def test_what_is_published_arrives_as_it_was(broker: Broker, publisher: Link, device_id: str) -> None:
     topic = f"arrives/pumps/{device_id}/telemetry"
