@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from pdm_platform.contract.errors import RowsRefusedError
 from pdm_platform.runtime.mqtt import Message
 from pdm_platform.stores.telemetry import TelemetryStore
-from sensors_bridge.decode import Decoder, Rejection, Rows
+from sensors_bridge.decode import Cause, Decoder, Rejection, Rows
 from sensors_bridge.deliveries import Deliveries
 from sensors_bridge.duplicates import Judged, drop_known
 from sensors_bridge.gaps import Gaps
@@ -93,29 +94,39 @@ class Bridge:
     def _carry(self, batch: list[Message]) -> None:
         parts = self._parts
         decoded = parts.decoder.decode(batch)
-        kept = self._patience.until_done(lambda: parts.quarantine.keep(decoded.rejected))
+        kept = self._quarantine(decoded.rejected)
         for rows in decoded.rows:
-            self._store(rows)
+            kept += self._quarantine(self._store(rows))
         parts.announcer.announce(parts.link, kept)
         parts.link.acknowledge(parts.deliveries.settle(batch))
         self._count(batch, kept)
 
-    def _store(self, rows: Rows) -> None:
+    def _quarantine(self, rejections: list[Rejection]) -> list[Rejection]:
+        return self._patience.until_done(lambda: self._parts.quarantine.keep(rejections))
+
+    def _store(self, rows: Rows) -> list[Rejection]:
+        """Store the rows; returns those that the store will never take, all others are on its disk."""
         store = self._parts.store
         judged = self._patience.until_done(lambda: store.use(lambda opened: drop_known(rows, opened)))
+        refused: dict[int, str] = {}
         if judged.rows.payloads:
             table = to_table(judged.rows)
 
-            def write(opened: TelemetryStore) -> None:
+            def write(opened: TelemetryStore) -> dict[int, str]:
                 with self._parts.metrics.write_s.time():
-                    opened.write(rows.measurement, table)
+                    try:
+                        opened.write(rows.measurement, table)
+                    except RowsRefusedError as error:
+                        return error.refused
+                return {}
 
-            self._patience.until_done(lambda: store.use(write))
-        self._count_stored(judged)
+            refused = self._patience.until_done(lambda: store.use(write))
+        self._count_stored(judged, len(refused))
+        return [Rejection(judged.rows.messages[row], Cause.STORE, reason) for row, reason in refused.items()]
 
-    def _count_stored(self, judged: Judged) -> None:
+    def _count_stored(self, judged: Judged, refused: int) -> None:
         metrics = self._parts.metrics
-        metrics.stored.labels(judged.rows.measurement.name).inc(len(judged.rows.payloads))
+        metrics.stored.labels(judged.rows.measurement.name).inc(len(judged.rows.payloads) - refused)
         metrics.duplicates.labels("known").inc(judged.known)
         metrics.duplicates.labels("undecidable").inc(judged.undecidable)
 

@@ -33,6 +33,7 @@ class Cause(StrEnum):
     PAYLOAD = "payload"
     DEVICE = "device"
     TIME = "time"
+    STORE = "store"
 
 
 _CAUSE_OF_SUBJECT: Final = {"device_id": Cause.DEVICE, "timestamp": Cause.TIME}
@@ -40,7 +41,7 @@ _CAUSE_OF_SUBJECT: Final = {"device_id": Cause.DEVICE, "timestamp": Cause.TIME}
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A message that does not keep the contract. `reason` names the value and what it breaks."""
+    """A message that does not keep the contract, or that the store refused. `reason` names what it breaks."""
 
     message: Message
     cause: Cause
@@ -49,7 +50,7 @@ class Rejection:
 
 @dataclass(slots=True)
 class Rows:
-    """Decoded messages of one measurement, column-ready: payloads and times have one entry a row.
+    """Decoded messages of one measurement, column-ready: payloads, times and messages have one entry a row.
 
     untimed: positions of readings without a time of their own. doubtful: those of them that may be stored already,
     under another receive time.
@@ -58,13 +59,15 @@ class Rows:
     measurement: Measurement
     payloads: list[Payload] = field(default_factory=list)
     times_ns: list[int] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     untimed: list[int] = field(default_factory=list)
     doubtful: list[int] = field(default_factory=list)
 
-    def add(self, payload: Payload, time_ns: int) -> None:
+    def add(self, payload: Payload, time_ns: int, message: Message) -> None:
         """One row more."""
         self.payloads.append(payload)
         self.times_ns.append(time_ns)
+        self.messages.append(message)
 
     def without(self, positions: Iterable[int]) -> "Rows":
         """The rows less those at `positions`; all that is left counts as told apart."""
@@ -74,6 +77,7 @@ class Rows:
             self.measurement,
             [self.payloads[position] for position in kept],
             [self.times_ns[position] for position in kept],
+            [self.messages[position] for position in kept],
         )
 
 
@@ -126,14 +130,14 @@ class Decoder:
             if may_be_known:
                 rows.doubtful.append(len(rows.payloads))
             time_ns = self._clock.time_ns(reading.device_id, message.received_ns)
-        rows.add(reading, time_ns)
+        rows.add(reading, time_ns, message)
 
     def _add_inference(self, rows: Rows, address: Address, message: Message) -> None:
         payload: Prediction | Alarm
         payload = decode(Alarm, message.payload) if address.kind is Kind.ALARM else decode(Prediction, message.payload)
         if payload.device_id != address.device_id:
             raise PayloadError(f"device_id {payload.device_id!r} is not the topic's {address.device_id!r}")
-        rows.add(payload, self._inference_times.time_ns(payload, message))
+        rows.add(payload, self._inference_times.time_ns(payload, message), message)
 
 
 def _cause(error: PayloadError) -> Cause:

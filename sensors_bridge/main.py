@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -10,7 +11,7 @@ from pdm_platform.contract.topics import Kind
 from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.service import Health, run_service
 from pdm_platform.runtime.settings import PlatformSettings
-from pdm_platform.stores.telemetry import TelemetryStore, open_store
+from pdm_platform.stores.telemetry import TelemetryStore, open_platform_store
 from sensors_bridge.bridge import Bridge, Parts
 from sensors_bridge.decode import Decoder
 from sensors_bridge.deliveries import Deliveries
@@ -21,7 +22,7 @@ from sensors_bridge.quarantine import Quarantine
 from sensors_bridge.rejected import MAX_UNACKNOWLEDGED, Announcer
 from sensors_bridge.settings import CLIENT_ID, BridgeSettings
 
-# A write of one batch takes milliseconds; a locked store answers within its busy timeout.
+# A write of one batch takes milliseconds; a locked or silent store is given up within this time, and tried again.
 _PROGRESS_WITHIN_S = 30.0
 
 
@@ -86,14 +87,18 @@ def _parts(
 
 def _open_store(platform: PlatformSettings) -> TelemetryStore:
     """The store; the default one's folder is made, another must be there. Raises StoreError, SettingsError."""
-    folder = platform.home.absolute() / "store"
+    if not platform.store_url:
+        _make_folder(platform.home.absolute() / "store")
+    return open_platform_store(platform)
+
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
             f"cannot make the store's folder {str(folder)!r}: {error.strerror}", hint="PDM_HOME must be writable."
         ) from None
-    return open_store(platform.resolved_store_url)
 
 
 def main() -> int:

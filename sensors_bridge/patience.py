@@ -3,17 +3,20 @@
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from pdm_platform.contract.errors import StoreError
+from pdm_platform.contract.errors import StoreBusyError, StoreError
 from pdm_platform.stores.telemetry import TelemetryStore
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
+# A store that asks for more is asked again after this: it may be back sooner, and readings wait.
+_LONGEST_RETRY_AFTER_S: Final = 60.0
 
 
 class Interrupted(Exception):  # noqa: N818  it is no error: the process was asked to stop while it waited
@@ -21,7 +24,10 @@ class Interrupted(Exception):  # noqa: N818  it is no error: the process was ask
 
 
 class Patience:
-    """Retries on StoreError, with growing pauses, until `stop`. `fault` says what fails now; None when nothing does."""
+    """Retries on StoreError, with growing pauses, until `stop`. `fault` says what fails now; None when nothing does.
+
+    A store that says when to come back is not asked before, up to a minute.
+    """
 
     def __init__(self, stop: threading.Event, alive: Callable[[], None]) -> None:
         self._stop = stop
@@ -39,14 +45,21 @@ class Patience:
                 if self.fault != error.what:
                     log.error("%s; trying again, nothing is acknowledged meanwhile", error)
                 self.fault = error.what
+                asked_s = error.retry_after_s if isinstance(error, StoreBusyError) else 0.0
             else:
                 if self.fault is not None:
                     log.info("works again after: %s", self.fault)
                 self.fault = None
                 return result
-            if self._stop.wait(pause_s * random.uniform(0.5, 1.0)):
-                raise Interrupted(self.fault)
+            self._wait(max(pause_s * random.uniform(0.5, 1.0), min(asked_s, _LONGEST_RETRY_AFTER_S)))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _wait(self, pause_s: float) -> None:
+        end_s = time.monotonic() + pause_s
+        while (left_s := end_s - time.monotonic()) > 0:
+            self._alive()
+            if self._stop.wait(min(left_s, _LONGEST_PAUSE_S)):
+                raise Interrupted(self.fault)
 
 
 class ReopeningStore:

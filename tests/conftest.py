@@ -13,6 +13,7 @@ from pdm_platform.core.serving import ServingModel
 from pdm_platform.core.training import OPSET, Lives, to_onnx, train
 from pdm_platform.inference.loader import LoadedModel
 from pdm_platform.stores.registry import Manifest, ManifestFacts, Registry
+from tests.servers.influxd import influxd as influxd
 
 NEW_PUMP = np.array([0.6, 0.6, 0.5, 1.0, 38.0, 4.2, 7.8, 2_850.0])
 WORN_PUMP = np.array([5.0, 5.0, 4.0, 8.1, 70.0, 3.0, 9.5, 2_780.0])

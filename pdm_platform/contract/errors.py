@@ -3,6 +3,8 @@
 A leaf that a single module raises stands in that module.
 """
 
+from collections.abc import Mapping
+
 
 class PdmError(Exception):
     """Something a user can mend. `code` is stable and searchable; `hint` says what to do next."""
@@ -53,6 +55,35 @@ class StoreError(PdmError):
     """The time-series store cannot be opened, read or written."""
 
     code = "PDM-STORE-001"
+
+
+class StoreBusyError(StoreError):
+    """The store asks to come back later. `retry_after_s`: how much later; 0 where it did not say."""
+
+    code = "PDM-STORE-002"
+
+    def __init__(self, what: str, *, hint: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(what, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class StoreAccessError(StoreError):
+    """The store refused the token, or what was asked with it."""
+
+    code = "PDM-STORE-003"
+
+
+class RowsRefusedError(StoreError):
+    """The store refused these rows of a write for ever, and has stored all others.
+
+    refused: the store's own reason for each, by the row's position in what was written.
+    """
+
+    code = "PDM-STORE-004"
+
+    def __init__(self, what: str, *, hint: str = "", refused: Mapping[int, str]) -> None:
+        super().__init__(what, hint=hint)
+        self.refused = dict(sorted(refused.items()))
 
 
 class LakeError(PdmError):

@@ -10,7 +10,7 @@ from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.lake import Lake
 from pdm_platform.stores.registry import Registry
-from pdm_platform.stores.telemetry import TelemetryStore, open_store
+from pdm_platform.stores.telemetry import TelemetryStore, open_platform_store
 
 _CONNECT_WITHIN_S = 10.0
 
@@ -25,8 +25,8 @@ class Platform(dg.ConfigurableResource[None]):
 
     @contextmanager
     def store(self) -> Iterator[TelemetryStore]:
-        """The time-series store, closed afterwards. Raises StoreError."""
-        store = open_store(self.settings.resolved_store_url)
+        """The time-series store, closed afterwards. Raises SettingsError, StoreError."""
+        store = open_platform_store(self.settings)
         try:
             yield store
         finally:

@@ -21,7 +21,7 @@ from pdm_platform.local.summary import Summary, summarise
 from pdm_platform.local.view import watch
 from pdm_platform.local.witness import Witness
 from pdm_platform.stores.registry import Registry
-from pdm_platform.stores.telemetry import open_store
+from pdm_platform.stores.telemetry import open_platform_store
 from sensors_bridge import quarantine
 
 _SETTLE_WITHIN_S, _SETTLED_FOR_S = 20.0, 0.3
@@ -171,7 +171,7 @@ def _stream(console: Console, stack: Stack, witness: Witness, seed: int, scale: 
 
 def _settle(stack: Stack, witness: Witness) -> None:
     """Wait until all that the broker carried is stored and predicted, as far as it will be."""
-    store = open_store(stack.platform.resolved_store_url)
+    store = open_platform_store(stack.platform)
     deadline = time.monotonic() + _SETTLE_WITHIN_S
     before = None
     try:
@@ -192,7 +192,7 @@ def _conclude(steps: Steps, stack: Stack, witness: Witness, seed: int) -> Summar
     pointer = registry.production()
     assert pointer is not None
     manifest = registry.verify(pointer.version)
-    store = open_store(stack.platform.resolved_store_url)
+    store = open_platform_store(stack.platform)
     try:
         summary, facts = summarise(
             store,

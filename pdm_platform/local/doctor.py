@@ -13,7 +13,7 @@ from pdm_platform.local.config import PARTS
 from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.registry import Registry
-from pdm_platform.stores.telemetry import open_store
+from pdm_platform.stores.telemetry import open_platform_store
 
 _CONNECT_WITHIN_S = 3.0
 _LOW_DISK_BYTES = 1_000_000_000
@@ -54,8 +54,8 @@ def _broker() -> str:
 
 
 def _store() -> str:
-    url = PlatformSettings.load().resolved_store_url
-    store = open_store(url)
+    platform = PlatformSettings.load()
+    store = open_platform_store(platform)
     try:
         counts = [
             f"{store.count(measurement, ALL_TIME)} {measurement.name}"
@@ -63,7 +63,7 @@ def _store() -> str:
         ]
     finally:
         store.close()
-    return f"{url}: {', '.join(counts)}"
+    return f"{platform.resolved_store_url}: {', '.join(counts)}"
 
 
 def _registry() -> Diagnosis:

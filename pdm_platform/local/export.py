@@ -21,7 +21,7 @@ from pdm_platform.contract.measurements import (
 )
 from pdm_platform.contract.times import time_ns_of
 from pdm_platform.runtime.settings import PlatformSettings
-from pdm_platform.stores.telemetry import open_store
+from pdm_platform.stores.telemetry import open_platform_store
 
 WHAT = {"predictions": PUMP_PREDICTION, "telemetry": PUMP_TELEMETRY, "training": PUMP_LABELS}
 _LABEL = "ground_truth"
@@ -72,7 +72,7 @@ def run_export(what: str, format: str, start: str, end: str, output: Path | None
     window = (_moment("--from", start, 0), _moment("--to", end, time.time_ns()))
     if window[0] > window[1]:
         raise SettingsError(f"--from {start!r} is after --to {end!r}")
-    store = open_store(PlatformSettings.load().resolved_store_url)
+    store = open_platform_store(PlatformSettings.load())
     try:
         rows = store.read(WHAT[what], Window(*window))
     finally:

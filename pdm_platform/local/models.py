@@ -15,7 +15,7 @@ from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.model_events import event_of
 from pdm_platform.stores.registry import Registry
-from pdm_platform.stores.telemetry import open_store
+from pdm_platform.stores.telemetry import open_platform_store
 
 _CONNECT_WITHIN_S = 3.0
 
@@ -70,7 +70,7 @@ def _told(registry: Registry, pointer: ModelPointer) -> None:
     platform = PlatformSettings.load()
     print(f"production is now {pointer.version}")
     try:
-        store = open_store(platform.resolved_store_url)
+        store = open_platform_store(platform)
         try:
             store.write(MODEL_EVENT, event_of(registry.ledger()[-1]))
         finally:

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +11,7 @@ from pdm_platform.contract.errors import SettingsError
 from pdm_platform.contract.intake import IntakeLimits
 from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
 from pdm_platform.contract.topics import DEFAULT_ROOT, Topics
+from pdm_platform.runtime.store_address import parse_store_url, without_credentials
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 PositiveSeconds = Annotated[float, Field(gt=0)]
@@ -31,7 +31,7 @@ class BaseEnvSettings(BaseSettings):
             prefix = cls.model_config.get("env_prefix", "")
             lines = [
                 f"{prefix}{'_'.join(str(part) for part in found['loc'])}".upper()
-                + f"={found['input']!r}: {found['msg']}"
+                + f"={_shown(found['input'])!r}: {found['msg']}"
                 for found in error.errors()
             ]
             raise SettingsError(
@@ -39,11 +39,23 @@ class BaseEnvSettings(BaseSettings):
             ) from None
 
 
+def _shown(value: object) -> object:
+    return without_credentials(value) if isinstance(value, str) else value
+
+
 class PlatformSettings(BaseEnvSettings):
     """What all processes share: where data lies and how the broker is reached."""
 
     home: Path = Field(Path("var/dev"), description="folder for everything the platform writes")
-    store_url: str = Field("", description="time-series store; default `sqlite:///{home}/store/telemetry.sqlite`")
+    store_url: str = Field(
+        "",
+        description="time-series store, `influxdb[+https]://HOST:8086/PREFIX?org=ORG` or a file;"
+        " default `sqlite:///{home}/store/telemetry.sqlite`",
+    )
+    store_token: SecretStr = Field(SecretStr(""), description="InfluxDB token; the embedded store needs none")
+    store_token_file: Path | None = Field(
+        None, description="file holding the InfluxDB token, preferred to the variable"
+    )
     mqtt_host: str = Field("127.0.0.1", description="broker host")
     mqtt_port: Port = Field(1883, description="broker port")
     mqtt_username: str = Field("", description="broker user; empty for the embedded broker on loopback")
@@ -76,8 +88,11 @@ class PlatformSettings(BaseEnvSettings):
     @field_validator("store_url")
     @classmethod
     def _store_is_known(cls, url: str) -> str:
-        if url and urlsplit(url).scheme != "sqlite":
-            raise ValueError("must start with sqlite:///")
+        try:
+            if url:
+                parse_store_url(url)
+        except SettingsError as error:
+            raise ValueError(error.what) from None
         return url
 
     @property
@@ -117,9 +132,24 @@ class PlatformSettings(BaseEnvSettings):
 
     def password(self) -> str:
         """The broker password. Raises SettingsError where the file it should come from cannot be read."""
-        if self.mqtt_password_file is None:
-            return self.mqtt_password.get_secret_value()
-        try:
-            return self.mqtt_password_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise SettingsError(f"PDM_MQTT_PASSWORD_FILE={str(self.mqtt_password_file)!r}: {error.strerror}") from None
+        return _secret("PDM_MQTT_PASSWORD_FILE", self.mqtt_password_file, self.mqtt_password)
+
+    def token(self) -> str:
+        """The store's token; '' where none is set. Raises SettingsError where its file cannot be read."""
+        return _secret("PDM_STORE_TOKEN_FILE", self.store_token_file, self.store_token)
+
+    @property
+    def token_from(self) -> str:
+        """Where the store's token comes from, for messages about it."""
+        if self.store_token_file is not None:
+            return f"PDM_STORE_TOKEN_FILE, the file {str(self.store_token_file)!r}"
+        return "PDM_STORE_TOKEN" if self.store_token.get_secret_value() else ""
+
+
+def _secret(variable: str, file: Path | None, value: SecretStr) -> str:
+    if file is None:
+        return value.get_secret_value()
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{variable}={str(file)!r}: {error.strerror}") from None

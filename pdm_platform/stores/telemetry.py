@@ -1,13 +1,13 @@
 """The time-series store: Arrow tables in and out. Which implementation it is follows from its URL alone."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Protocol
 
 import pyarrow as pa
 
-from pdm_platform.contract.errors import SettingsError
 from pdm_platform.contract.measurements import Measurement, Window
+from pdm_platform.runtime.settings import PlatformSettings
+from pdm_platform.runtime.store_address import SqliteAddress, parse_store_url
 from pdm_platform.stores.sqlite import SqliteStore
 
 
@@ -20,8 +20,12 @@ class TelemetryStore(Protocol):
     def write(self, measurement: Measurement, rows: pa.Table) -> None:
         """Insert or replace points; on return they are on disk. Within one call the last of equal keys stays.
 
-        rows: the measurement's columns in any order; NaN is stored as null. All rows are stored or none.
-        Raises StoreError naming what is wrong with the rows or the store.
+        rows: the measurement's columns in any order; NaN is stored as null. Rows that do not fit the measurement
+        are refused whole, before any is stored. Raises StoreError naming what is wrong with the rows or the store;
+        then any of the rows may be stored, in a store with transactions (SQLite) none, and to write them all again
+        is safe. While a call is under way, a reader may see part of its rows, in a store with transactions none.
+        Raises RowsRefusedError, naming each row and the store's reason, where the store will never take some rows;
+        then all others are stored.
         """
 
     def read(self, measurement: Measurement, window: Window, *, devices: Sequence[str] | None = None) -> pa.Table:
@@ -37,30 +41,22 @@ class TelemetryStore(Protocol):
         """Release the store; may be called twice. Any other call after it raises StoreError."""
 
 
-def open_store(url: str) -> TelemetryStore:
-    """Open the store at `url`: `sqlite:///folder/file` (relative) or `sqlite:////folder/file` (absolute).
+def open_store(url: str, *, token: str = "", token_from: str = "") -> TelemetryStore:
+    """Open the store at `url`; see `parse_store_url` for its forms.
 
-    Raises SettingsError for a scheme that is not known or a URL without a path; StoreError where it cannot be opened.
+    token: what InfluxDB asks for. token_from: where it comes from, for messages about it.
+    Raises SettingsError for a URL that cannot be used and a token that is missing; StoreError where the store cannot
+    be opened.
     """
-    scheme, separator, rest = url.partition("://")
-    opener = _OPENERS.get(scheme)
-    if not separator or opener is None:
-        raise SettingsError(
-            f"store URL {url!r} has the unknown scheme {scheme!r}; known: {', '.join(_OPENERS)}",
-            hint="Set PDM_STORE_URL, for example to sqlite:///var/dev/store/telemetry.sqlite",
-        )
-    return opener(rest)
+    address = parse_store_url(url)
+    if isinstance(address, SqliteAddress):
+        return SqliteStore(address.path)
+    # imported here: the embedded store must not wait 0.3 s for a client that it does not use
+    from pdm_platform.stores.influx import InfluxStore
+
+    return InfluxStore(address, token, token_from)
 
 
-def _open_sqlite(rest: str) -> TelemetryStore:
-    # taken literally, not percent-decoded: a folder may well have '#', '?' or '%' in its name
-    host, slash, path = rest.partition("/")
-    if host or not slash or not path:
-        raise SettingsError(
-            f"store URL 'sqlite://{rest}' must be sqlite:/// followed by the path of a file",
-            hint="An absolute path has four slashes: sqlite:////srv/pdm/telemetry.sqlite",
-        )
-    return SqliteStore(Path(path))
-
-
-_OPENERS: dict[str, Callable[[str], TelemetryStore]] = {"sqlite": _open_sqlite}
+def open_platform_store(platform: PlatformSettings) -> TelemetryStore:
+    """Open the store of the settings, with their token. Raises SettingsError, StoreError."""
+    return open_store(platform.resolved_store_url, token=platform.token(), token_from=platform.token_from)

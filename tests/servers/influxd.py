@@ -20,8 +20,12 @@ from typing import Any
 
 import pytest
 
+from pdm_platform.stores.influx_buckets import HISTORY, RAW, RESULTS
+
 ORG = "pdm"
 READY_WITHIN_S = 30.0
+# 253 years: hypothesis draws times from 1970 to 2262, and each group costs the server some 10 ms
+_SHARD_GROUP_S = 8_000_000_000
 _MISSING = "no influxd on PATH and no INFLUXDB_URL with INFLUXDB_OPERATOR_TOKEN: put InfluxDB 2.9's influxd on PATH"
 _LISTENING = re.compile(r"transport=http .*port=(\d+)")
 # a proxy of the environment must not be asked for what listens on loopback
@@ -58,7 +62,7 @@ class Influxd:
         return f"{scheme}://{self.address}/{prefix}?org={self.org}"
 
     def api(self, method: str, path: str, body: object = None, *, token: str | None = None) -> Any:
-        """The JSON answer of one call, None where it is empty. Raises urllib.error.HTTPError with `.body` read."""
+        """The JSON answer of one call, None where it is empty. Raises urllib.error.HTTPError with the answer in it."""
         given = self.operator_token if token is None else token
         return _call(method, self.url + path, body, {"Authorization": f"Token {given}"})
 
@@ -73,6 +77,11 @@ class Influxd:
             rule["shardGroupDurationSeconds"] = shard_group_s
         body = {"orgID": self.org_id(), "name": name, "retentionRules": [rule]}
         return str(self.api("POST", "/api/v2/buckets", body)["id"])
+
+    def create_buckets(self, prefix: str) -> None:
+        """Make the buckets of a store for tests: points of any time, in a few files of the server each."""
+        for bucket in (RAW, HISTORY, RESULTS):
+            self.create_bucket(bucket.name(prefix), shard_group_s=_SHARD_GROUP_S)
 
     def create_token(self, *permissions: tuple[str, str]) -> str:
         """A new token that may do (action, bucket id): `("read", id)`, `("write", id)`."""
