@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
 
 from pdm_platform.contract.errors import PdmError, ProcessError
 
@@ -138,6 +138,8 @@ def run_service(name: str, body: Body, *, http_port: int, http_host: str = LOOPB
     Returns the process's exit code: 0 after a clean end, 1 after an error that the user can mend (printed).
     """
     configure_logging(log_level)
+    # a second series beside each counter and histogram, which tells nothing that the process's start does not
+    disable_created_metrics()
     stop, health, registry = stop_on_signals(), Health(), CollectorRegistry()
     try:
         with serve_health(name, health, registry, http_port, http_host):
