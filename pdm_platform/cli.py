@@ -124,6 +124,18 @@ def export(
     run_export(what, format, start, end, output, balanced=balanced)
 
 
+@app.command()
+def reports(
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port to listen on")] = 3002,
+) -> None:
+    """Serve the HTML reports below PDM_HOME, nothing else, until a signal ends it."""
+    from pdm_platform.local.report_server import run_reports
+    from pdm_platform.runtime.settings import PlatformSettings
+
+    raise typer.Exit(run_reports(PlatformSettings.load(), host, port))
+
+
 @models.command("list")
 def models_list() -> None:
     """All versions, newest first; the one in production is marked."""
@@ -163,9 +175,12 @@ def main() -> None:
     """Entry point: an error that a user can mend is printed without a stack trace."""
     end_with_parent()
     send_nothing()
+    from pdm_platform.deployment.devices_cli import app as devices
+    from pdm_platform.deployment.secrets_cli import app as secrets
     from simulators.cli import app as simulate
 
-    app.add_typer(simulate, name="simulate")
+    for name, group in (("simulate", simulate), ("devices", devices), ("secrets", secrets)):
+        app.add_typer(group, name=name)
     try:
         app()
     except PdmError as error:

@@ -1,0 +1,11 @@
+"""What an account at the broker may be."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What an account made by `pdmctl devices add` may do."""
+
+    DEVICE = "device"
+    GATEWAY = "gateway"
+    READER = "reader"
