@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from sensors_bridge.decode import Cause
 from sensors_bridge.deliveries import Deliveries
 from sensors_bridge.rejected import Announcer
 
@@ -24,6 +25,11 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        # at 0 from the start: whoever looks at increases would not see the first of a counter that comes with it
+        for cause in Cause:
+            self.quarantined.labels(cause)
+        for kind in ("known", "undecidable"):
+            self.duplicates.labels(kind)
         self.missing = Gauge(
             "pdm_bridge_missing_readings", "Holes in measurement_id since the start", ["device_id"], registry=registry
         )

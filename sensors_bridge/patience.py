@@ -3,7 +3,6 @@
 import logging
 import random
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeVar
@@ -55,11 +54,11 @@ class Patience:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _wait(self, pause_s: float) -> None:
-        end_s = time.monotonic() + pause_s
-        while (left_s := end_s - time.monotonic()) > 0:
+        while pause_s > 0:
             self._alive()
-            if self._stop.wait(min(left_s, _LONGEST_PAUSE_S)):
+            if self._stop.wait(min(pause_s, _LONGEST_PAUSE_S)):
                 raise Interrupted(self.fault)
+            pause_s -= _LONGEST_PAUSE_S
 
 
 class ReopeningStore:

@@ -139,7 +139,7 @@ def run_service(name: str, body: Body, *, http_port: int, http_host: str = LOOPB
     """
     configure_logging(log_level)
     # a second series beside each counter and histogram, which tells nothing that the process's start does not
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     stop, health, registry = stop_on_signals(), Health(), CollectorRegistry()
     try:
         with serve_health(name, health, registry, http_port, http_host):

@@ -10,7 +10,6 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 import urllib3
-from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
@@ -148,7 +147,7 @@ class InfluxHttp:
             if error.status:
                 self._fail(action, bucket, error.status, str(error.body or ""), error.headers or {})
             self._fail_connection(action, bucket, str(error.reason))
-        except (HTTPError, InfluxDBError, OSError, ValueError, msgspec.DecodeError) as error:
+        except (HTTPError, OSError, msgspec.DecodeError) as error:
             self._fail_connection(action, bucket, str(error) or type(error).__name__)
 
     def _fail_connection(self, action: str, bucket: str, cause: str) -> NoReturn:

@@ -74,7 +74,7 @@ def _read_once(selection: Selection, window: Window, columns: Sequence[Column]) 
     query, params = selection.select(window, columns)
     batches, torn = [], 0
     with selection.http.stream(selection.bucket, query, **params) as answer:
-        for block in _blocks(selection.measurement, answer, columns):
+        for block in blocks(selection.measurement, answer, columns):
             batch, missing = _points(selection.measurement, block, columns)
             batches.append(batch)
             torn += missing
@@ -88,9 +88,10 @@ def _schema(measurement: Measurement) -> pa.Schema:
     return schema
 
 
-def _blocks(
+def blocks(
     measurement: Measurement, answer: urllib3.BaseHTTPResponse, columns: Sequence[Column]
 ) -> Iterator[pa.RecordBatch]:
+    """The answer's rows as they come: tags as dictionaries, `time`, `present` and the columns. Raises StoreError."""
     text = _Text(answer)
     if text.empty:
         return

@@ -5,6 +5,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,62 @@ def test_missing_values_come_back_as_null_whether_null_or_nan(store: TelemetrySt
 
     assert (found["rpm"], found["pressure"], found["temperature"]) == (None, None, 0.0)
     assert (found["measurement_id"], found["last_maintenance"]) == (None, None)
+
+
+def test_a_point_written_again_keeps_nothing_of_what_it_was(store: TelemetryStore) -> None:
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, reading("p1", 1, rpm=1.0, last_maintenance="x")))
+
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, reading("p1", 1, pressure=2.0)))
+
+    found = store.read(PUMP_TELEMETRY, ALL_TIME).to_pylist()[0]
+    assert (found["rpm"], found["last_maintenance"], found["pressure"]) == (None, None, 2.0)
+
+
+def test_a_point_without_any_value_is_a_point(store: TelemetryStore) -> None:
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, reading("p1", 1)))
+
+    assert keys(store.read(PUMP_TELEMETRY, ALL_TIME)) == [("p1", 1)]
+    assert store.count(PUMP_TELEMETRY, ALL_TIME) == 1
+
+
+def test_an_empty_text_is_not_a_missing_one(store: TelemetryStore) -> None:
+    rows = rows_of(PUMP_TELEMETRY, reading("p1", 1, last_maintenance=""), reading("p1", 2))
+
+    store.write(PUMP_TELEMETRY, rows)
+
+    assert store.read(PUMP_TELEMETRY, ALL_TIME)["last_maintenance"].to_pylist() == ["", None]
+
+
+ODD_TAGS = ["", "a,b", "a=b", "a b", "a\\b", "a\\,b", 'a"b', "a'b", "é☃", "condition=x", "a,device_id=b", "#", "\t"]
+
+
+def test_tags_come_back_as_they_were_whatever_is_in_them(store: TelemetryStore) -> None:
+    pairs = list(product(ODD_TAGS, repeat=2))
+
+    store.write(PUMP_ALARM, rows_of(PUMP_ALARM, *({DEVICE: a, "condition": b, TIME: 1} for a, b in pairs)))
+
+    found = store.read(PUMP_ALARM, ALL_TIME)
+    read = list(zip(found[DEVICE].to_pylist(), found["condition"].to_pylist(), strict=True))
+    assert read == sorted(pairs, key=lambda pair: (pair[0].encode(), pair[1].encode()))
+
+
+def test_thousands_of_devices_can_be_asked_for(store: TelemetryStore) -> None:
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, *(reading(f"p{i:04d}", 1) for i in range(3_000))))
+    devices = [f"p{i:04d}" for i in range(500, 3_500)]
+
+    found = store.read(PUMP_TELEMETRY, ALL_TIME, devices=devices)
+
+    assert found[DEVICE].to_pylist() == devices[:2_500]
+    assert store.count(PUMP_TELEMETRY, ALL_TIME, devices=devices) == 2_500
+
+
+def test_the_first_and_the_last_time_that_a_reading_can_have_are_kept(store: TelemetryStore) -> None:
+    times = [0, 2**63 - 2]
+
+    store.write(PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, *(reading("p1", time_ns) for time_ns in times)))
+
+    assert store.read(PUMP_TELEMETRY, ALL_TIME)[TIME].to_pylist() == times
+    assert store.count(PUMP_TELEMETRY, Window(1, 2**63 - 2)) == 0
 
 
 def test_a_column_that_starts_with_thousands_of_nulls_keeps_its_type(store: TelemetryStore) -> None:

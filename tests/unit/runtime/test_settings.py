@@ -33,6 +33,7 @@ def test_variables_are_read_with_their_prefix(monkeypatch: pytest.MonkeyPatch) -
         ("PDM_MQTT_PORT", "70000"),
         ("PDM_TOPIC_ROOT", "factory/#"),
         ("PDM_STORE_URL", "postgres://somewhere"),
+        ("PDM_STORE_URL", "influxdb://store/pdm"),
         ("PDM_LOG_LEVEL", "loud"),
         ("PDM_MAX_AGE_DAYS", "0"),
         ("PDM_ALLOWED_DEVICES", "pump-("),
@@ -94,3 +95,30 @@ def test_the_intake_limits_are_the_settings_in_nanoseconds() -> None:
     assert limits.max_age_ns == 2 * 86_400 * 10**9
     assert limits.max_ahead_ns == 1_500_000_000
     assert limits.allowed_devices is None
+
+
+def test_a_password_in_the_stores_url_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PDM_STORE_URL", "influxdb://pdm:hunter2@store/pdm?org=pdm")
+
+    with pytest.raises(SettingsError, match=r"PDM_STORE_URL=.*carries a credential") as refused:
+        PlatformSettings.load()
+
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_stores_token_comes_from_its_file_before_the_variable_and_is_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "store-token"
+    file.write_text("from the file\n", encoding="utf-8")
+    variable = PlatformSettings.model_validate({"store_token": "hunter2"})
+    both = PlatformSettings.model_validate({"store_token": "hunter2", "store_token_file": file})
+
+    assert (variable.token(), variable.token_from) == ("hunter2", "PDM_STORE_TOKEN")
+    assert (both.token(), both.token_from) == ("from the file", f"PDM_STORE_TOKEN_FILE, the file {str(file)!r}")
+    assert "hunter2" not in repr(both) + str(both.model_dump())
+
+
+def test_a_token_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    settings = PlatformSettings(store_token_file=tmp_path / "nowhere")
+
+    with pytest.raises(SettingsError, match=r"PDM_STORE_TOKEN_FILE=.*nowhere.*No such file"):
+        settings.token()

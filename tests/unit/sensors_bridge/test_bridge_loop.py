@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from prometheus_client import CollectorRegistry
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
-from pdm_platform.contract.errors import BrokerRefusedError, StoreError
+from pdm_platform.contract.errors import BrokerRefusedError, RowsRefusedError, StoreBusyError, StoreError
 from pdm_platform.contract.measurements import PUMP_TELEMETRY, Measurement, Window
 from pdm_platform.contract.payloads import Rejected, decode
 from pdm_platform.runtime.mqtt import Message
@@ -24,7 +25,7 @@ from sensors_bridge.decode import Decoder
 from sensors_bridge.deliveries import Deliveries
 from sensors_bridge.gaps import Gaps
 from sensors_bridge.metrics import Metrics
-from sensors_bridge.patience import ReopeningStore
+from sensors_bridge.patience import Interrupted, Patience, ReopeningStore
 from sensors_bridge.quarantine import Quarantine
 from sensors_bridge.rejected import MAX_UNACKNOWLEDGED, Announcer
 from sensors_bridge.settings import BridgeSettings
@@ -55,17 +56,22 @@ class FakeLink:
 
 
 class Failing:
-    """A store whose next writes fail."""
+    """A store whose next writes fail, and which never takes readings with a `rpm` of 13."""
 
     def __init__(self, store: TelemetryStore, failures: int) -> None:
         self._store = store
         self.failures = failures
+        self.error: StoreError = StoreError("the disk is full")
 
     def write(self, measurement: Measurement, rows: pa.Table) -> None:
         if self.failures:
             self.failures -= 1
-            raise StoreError("the disk is full")
-        self._store.write(measurement, rows)
+            raise self.error
+        unlucky = np.array([value == 13.0 for value in rows["rpm"].to_pylist()])
+        self._store.write(measurement, rows.filter(pa.array(~unlucky)))
+        if unlucky.any():
+            reasons = {int(row): f"row {row}: 13 is unlucky" for row in np.flatnonzero(unlucky)}
+            raise RowsRefusedError(f"{len(reasons)} rows refused", refused=reasons)
 
     def read(self, measurement: Measurement, window: Window, *, devices: Iterable[str] | None = None) -> pa.Table:
         return self._store.read(measurement, window, devices=None if devices is None else list(devices))
@@ -164,6 +170,81 @@ def test_nothing_is_acknowledged_while_the_store_fails_and_all_of_it_afterwards(
     assert bench.link.stored_by_then == [1]
     assert bench.store.failures == 0
     assert bench.bridge.fault() is None
+
+
+def test_readings_that_the_store_refuses_are_quarantined_with_its_reason_and_the_others_stored(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path)
+    sent = [telemetry(1), telemetry(2, rpm=13.0), broken(3), telemetry(4), telemetry(5, rpm=13.0)]
+    for message in sent:
+        bench.deliveries.receive(message)
+
+    bench.run_until_acknowledged()
+
+    records = list(quarantine.read(tmp_path / "quarantine"))
+    kept = [(record.cause, record.reason, record.payload) for record in records if record.cause == "store"]
+    assert kept == [
+        ("store", "row 1: 13 is unlucky", sent[1].payload.decode()),
+        ("store", "row 3: 13 is unlucky", sent[4].payload.decode()),
+    ]
+    assert len(records) == 3
+    assert bench.link.acknowledged == sent
+    assert bench.link.stored_by_then == [2]
+    assert [decode(Rejected, payload).reason for _, payload in bench.link.published][1:] == [row[1] for row in kept]
+    assert bench.metric("stored_total", measurement="pump_telemetry") == 2
+    assert bench.metric("quarantined_total", cause="store") == 2
+    assert bench.bridge.fault() is None
+
+
+def test_a_refused_reading_that_cannot_be_quarantined_is_not_acknowledged(tmp_path: Path) -> None:
+    failing = threading.Event()
+    bench = Workbench(tmp_path, alive=lambda: failing.set() if bench.bridge.fault() else None)
+    (tmp_path / "quarantine").write_text("a file where the folder should be")
+    bench.deliveries.receive(telemetry(1, rpm=13.0))
+    bench.thread.start()
+    assert failing.wait(10.0)
+
+    bench.end()
+
+    assert bench.link.acknowledged == []
+
+
+def test_a_store_that_says_when_to_come_back_is_not_asked_before(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path, failures=1)
+    bench.store.error = StoreBusyError("slow down", retry_after_s=1.5)
+    bench.deliveries.receive(telemetry(1))
+    began_s = time.monotonic()
+
+    bench.run_until_acknowledged()
+
+    assert time.monotonic() - began_s >= 1.5
+    assert bench.link.stored_by_then == [1]
+
+
+def test_a_store_that_asks_for_hours_is_asked_again_after_a_minute() -> None:
+    waited: list[float] = []
+    alive: list[float] = []
+    stop = StopAfter(70.0, waited)
+
+    def busy() -> None:
+        raise StoreBusyError("slow down", retry_after_s=36_000.0)
+
+    with pytest.raises(Interrupted, match="slow down"):
+        Patience(stop, lambda: alive.append(sum(waited))).until_done(busy)
+
+    assert 60.0 in alive, "asked again after a minute"
+    assert max(waited) <= 5.0, "shows progress while it waits"
+
+
+class StopAfter(threading.Event):
+    """A stop that comes after so many seconds of waiting, which pass at once."""
+
+    def __init__(self, after_s: float, waited: list[float]) -> None:
+        super().__init__()
+        self._after_s, self._waited = after_s, waited
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._waited.append(timeout or 0.0)
+        return sum(self._waited) >= self._after_s
 
 
 def test_a_stop_while_the_store_fails_ends_the_bridge_with_nothing_acknowledged(tmp_path: Path) -> None:

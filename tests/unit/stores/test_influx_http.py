@@ -10,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from pdm_platform.contract.errors import StoreAccessError, StoreBusyError, StoreError
+from pdm_platform.contract.measurements import PUMP_TELEMETRY
 from pdm_platform.runtime.store_address import InfluxAddress
 from pdm_platform.stores.influx_http import InfluxHttp, LinesRefusedError, retry_after_s
+from pdm_platform.stores.influx_reads import blocks
 
 TOKEN = "a-secret-token"
 Answer = tuple[int, dict[str, str], bytes]
@@ -26,7 +28,7 @@ def proxy(answer: Answer) -> Iterator[InfluxHttp]:
             status, headers, body = answer
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
@@ -129,6 +131,18 @@ def test_only_an_answer_about_lines_makes_lines_the_culprits(status: int, messag
 def test_an_answer_that_is_not_influxdbs_is_an_error_of_the_store() -> None:
     with proxy((200, {}, b"<html>welcome</html>")) as http, pytest.raises(StoreError, match="cannot read bucket"):
         ask(http)
+
+
+def test_an_answer_that_breaks_off_is_an_error_of_the_store() -> None:
+    rows = b"".join(b"pump_telemetry,,%d,0,p1\n" % time_ns for time_ns in range(200_000))
+    body = b"name,tags,time,present,device_id\n" + rows
+
+    with (
+        proxy((200, {"Content-Length": str(len(body) + 1_000_000)}, body)) as http,
+        pytest.raises(StoreError, match="cannot read bucket 'pdm_raw'"),
+        http.stream("pdm_raw", "SELECT v FROM m") as answer,
+    ):
+        list(blocks(PUMP_TELEMETRY, answer, []))
 
 
 def test_a_server_that_is_not_there_is_named_with_what_to_do() -> None:
