@@ -129,7 +129,7 @@ class Mosquitto:
             "listener 8883\n": f"listener {self.tls_port} 127.0.0.1\n",
             "listener 1883\n": f"listener {self.plain_port} 127.0.0.1\n",
             "/run/secrets/": f"{self.access_folder}/",
-            "/mosquitto/data/": f"{self._data}/",
+            "/mosquitto/data/": f"{self.data}/",
         }.items():
             assert shipped in text, f"{shipped!r} is not in the shipped configuration any more"
             text = text.replace(shipped, here)
@@ -139,7 +139,7 @@ class Mosquitto:
 
     def prepare(self) -> None:
         """Make folders and secrets."""
-        self._data.mkdir(parents=True)
+        self.data.mkdir(parents=True)
         init(self.settings, self.topics, datetime.now(UTC))
         if os.geteuid() == 0:
             # started as root it becomes Debian's user `mosquitto`, who may not enter the tests' folder
@@ -153,7 +153,8 @@ class Mosquitto:
         return all(_is_open(port) for port in (self.plain_port, self.tls_port))
 
     @property
-    def _data(self) -> Path:
+    def data(self) -> Path:
+        """What the container sees as /mosquitto/data."""
         return self.folder / "data"
 
     @property
