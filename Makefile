@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check lock clean
+.PHONY: help setup demo dev up down backup restore test test-stack check dashboards lock clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install into .venv, every file checked against its hash
 
@@ -27,14 +27,32 @@ demo: $(STAMP) ## the whole platform in a minute and a half
 dev: $(STAMP) ## the same stack kept running, with the Dagster UI
 	@$(BIN)/pdmctl dev
 
+up: ## the stack on real servers, in containers; DEMO=1 adds simulated pumps
+	@DEMO="$(DEMO)" deploy/up.sh
+
+down: ## stop the stack; its data stays
+	@. deploy/lib.sh && need_docker && compose down
+
+backup: ## all of the stack's data and secrets, into backups/ or TO=folder
+	@deploy/backup.sh $(if $(TO),"$(TO)")
+
+restore: ## FROM=folder: put a backup into an empty stack; REPLACE=1 empties it first
+	@REPLACE="$(REPLACE)" deploy/restore.sh $(if $(FROM),"$(FROM)")
+
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m pytest -q
+
+test-stack: $(STAMP) ## the stack for real: a model promoted, each container killed, backup and restore; a quarter of an hour
+	@PDM_TEST_STACK=1 $(BIN)/python -m pytest tests/stack -q -s -x
 
 check: $(STAMP) ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+dashboards: $(STAMP) ## make Grafana's dashboards anew from grafana/
+	@$(BIN)/python -m grafana.build
 
 lock: $(STAMP) ## pin all dependencies anew, with hashes (needs uv)
 	uv pip compile -q --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements.txt
