@@ -1,0 +1,1 @@
+"""Makes the dashboards and alert rules of this folder: `python -m grafana.build`."""

@@ -1,0 +1,91 @@
+"""Colours, limits and mappings that mean the same on every dashboard. Named colours follow the dark or light look."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardRegexMapOptions,
+    DynamicConfigValue,
+    FieldColorModeId,
+    RegexMap,
+    Threshold,
+    ThresholdsMode,
+    ValueMap,
+    ValueMapping,
+    ValueMappingResult,
+)
+
+from pdm_platform.contract.states import (
+    FAULTY_ABOVE_PERCENT,
+    HEALTHY_ABOVE_PERCENT,
+    STATES,
+    WARNING_ABOVE_PERCENT,
+    State,
+)
+
+COLOURS: Final = {State.HEALTHY: "green", State.WARNING: "yellow", State.FAULTY: "orange", State.BROKEN: "red"}
+PLAIN: Final = "text"
+
+
+def limits(first: str, *steps: tuple[float, str]) -> ThresholdsConfig:
+    """Colours by value: `first` below all steps, then each step's colour from its value on."""
+    found = [Threshold(None, first), *(Threshold(value, colour) for value, colour in steps)]
+    return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(found)
+
+
+def health_limits() -> ThresholdsConfig:
+    """The colour of the state that a health in percent means."""
+    return limits(
+        COLOURS[State.BROKEN],
+        (FAULTY_ABOVE_PERCENT, COLOURS[State.FAULTY]),
+        (WARNING_ABOVE_PERCENT, COLOURS[State.WARNING]),
+        (HEALTHY_ABOVE_PERCENT, COLOURS[State.HEALTHY]),
+    )
+
+
+def state_colours() -> list[ValueMapping]:
+    """A state's name in its colour."""
+    return texts({state.value: (state.value, COLOURS[state]) for state in STATES})
+
+
+def texts(shown: dict[str, tuple[str, str]]) -> list[ValueMapping]:
+    """What is shown, and in which colour, for each value."""
+    return [
+        ValueMap(
+            {
+                value: ValueMappingResult(text=text, color=colour, index=index)
+                for index, (value, (text, colour)) in enumerate(shown.items())
+            }
+        )
+    ]
+
+
+def by_threshold() -> FieldColor:
+    """Coloured by the limits."""
+    return FieldColor().mode(FieldColorModeId.THRESHOLDS)
+
+
+def by_name() -> FieldColor:
+    """A colour for each name, the same in every panel."""
+    return FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+
+
+def fixed(colour: str) -> FieldColor:
+    """Always this colour."""
+    return FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colour)
+
+
+def prop(name: str, value: object) -> DynamicConfigValue:
+    """One property of an override."""
+    return DynamicConfigValue(name, value)
+
+
+def coloured(colour: str) -> DynamicConfigValue:
+    """An override that gives a series its colour."""
+    return prop("color", {"mode": "fixed", "fixedColor": colour})
+
+
+def short_time() -> list[ValueMapping]:
+    """An ISO 8601 text without its seconds; any other text as it is."""
+    shown = ValueMappingResult(text="$1 $2", color=PLAIN, index=0)
+    return [RegexMap(DashboardRegexMapOptions(pattern=r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*$", result=shown))]

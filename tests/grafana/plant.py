@@ -1,0 +1,216 @@
+"""A whole plant on a real InfluxDB: broker, bridge, inference service, Dagster's jobs, simulated pumps.
+
+What it leaves in the store went the way that it goes in a plant, so that a dashboard which shows it shows a plant.
+"""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import msgspec
+import pytest
+
+from pdm_platform.contract.measurements import PUMP_PREDICTION, PUMP_TELEMETRY, Window
+from pdm_platform.contract.payloads import Telemetry, decode, encode
+from pdm_platform.contract.times import NS_PER_MS, iso_of
+from pdm_platform.contract.topics import Kind, Topics
+from pdm_platform.defs.automation import record_successful_runs, report_failed_runs
+from pdm_platform.defs.resources import Platform
+from pdm_platform.local.processes import Process, Processes, free_port, pdmctl
+from pdm_platform.runtime.mqtt import Link
+from pdm_platform.runtime.settings import PlatformSettings
+from pdm_platform.runtime.usage_data import NO_TELEMETRY
+from pdm_platform.stores.telemetry import TelemetryStore, open_store
+from simulators.live import LiveFleet
+from simulators.plans import FleetPlan
+from simulators.speeds import Speed
+from tests.servers.influxd import Influxd
+
+HOURS = 2.0
+NAMES = tuple(f"{site}.pump-{number:02d}" for site in ("north", "south") for number in range(1, 7))
+GAPPY, DEAF, STUCK, HOT, SILENT = NAMES[0], NAMES[1], NAMES[2], NAMES[3], NAMES[4]
+PLAN = FleetPlan(
+    pumps=len(NAMES), speed=Speed.STRESS, interval_s=10.0, failing=4, chaos_pumps=1, stagger_s=1_500, repair_after_s=900
+)
+LIVES = "stress:8,accelerated:2"
+_TOPICS = Topics()
+
+
+def flawed(reading: Telemetry, age_s: float) -> Telemetry | None:
+    """What real sensors do and simulated ones do not: lost readings, no value, ever the same, a wrong one, silence."""
+    number = reading.measurement_id or 0
+    if (reading.device_id == GAPPY and number % 50 in (7, 8)) or (reading.device_id == SILENT and age_s < 1_200):
+        return None
+    if reading.device_id == DEAF and number % 4 == 0:
+        return msgspec.structs.replace(reading, temperature=None)
+    if reading.device_id == STUCK:
+        return msgspec.structs.replace(reading, pressure=4.2)
+    if reading.device_id == HOT and number % 30 == 0:
+        return msgspec.structs.replace(reading, temperature=199.0)
+    return reading
+
+
+@dataclass
+class Plant:
+    """The running processes, and the store that they write to."""
+
+    home: Path
+    environment: Mapping[str, str]
+    processes: Processes
+    store: TelemetryStore
+    influxd: Influxd
+    bridge_port: int
+    inference_port: int
+
+    @property
+    def settings(self) -> PlatformSettings:
+        return PlatformSettings(home=self.home, mqtt_port=int(self.environment["PDM_MQTT_PORT"]))
+
+    def run_job(self, job: str, config: dict[str, dict[str, Any]], *, succeeds: bool = True) -> None:
+        """Run one Dagster job, as `pdmctl job` does, to its end."""
+        path = self.home / f"{job}.json"
+        ops = {name: {"config": values} for name, values in config.items()}
+        path.write_text(json.dumps({"ops": ops}), encoding="utf-8")
+        process = Process(
+            f"job-{job}",
+            pdmctl("job", job, "--config", str(path)),
+            self.environment,
+            self.home / f"job-{job}.log",
+            restart=False,
+            stdout=subprocess.PIPE,
+        )
+        self.processes.start(process)
+        assert process.handle is not None
+        said, _ = process.handle.communicate()
+        assert (process.handle.returncode == 0) is succeeds, said[-3_000:] + process.log_tail()
+
+    def simulate(self, duration_s: float) -> Process:
+        """Start a small live fleet in real time."""
+        command = pdmctl("simulate", "production", "--pumps", "4", "--failing", "0", "--duration-s", str(duration_s))
+        return self.processes.start(
+            Process("simulators", command, self.environment, self.home / "simulators.log", restart=False)
+        )
+
+    def publish_history(self, end_ms: int) -> int:
+        """Publish what the pumps of PLAN said in the hours before end_ms; returns the readings published."""
+        fleet = LiveFleet(PLAN, end_ms - int(HOURS * 3_600_000))
+        fleet.device_ids = NAMES
+        messages = []
+        while (due_ms := fleet.next_due_ms) is not None and due_ms <= end_ms:
+            batch = fleet.take(due_ms)
+            assert batch is not None
+            for payload in batch.payloads:
+                reading = flawed(decode(Telemetry, payload), (end_ms - due_ms) / 1_000)
+                if reading is not None:
+                    messages.append((_TOPICS.of(Kind.TELEMETRY, reading.device_id), encode(reading)))
+        self.publish(messages)
+        return len(messages)
+
+    def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Publish, and wait until the broker has taken all."""
+        link = Link(self.settings, "test-pumps", persistent=False)
+        link.start()
+        try:
+            link.wait_ready(10.0)
+            for topic, payload in messages:
+                link.publish(topic, payload)
+            assert link.flush(30.0)
+        finally:
+            link.stop()
+
+    def record_runs(self) -> None:
+        """Tell the store of the jobs' runs, by the sensors that Dagster's daemon evaluates in a plant."""
+        with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.from_config(str(self.home / "dagster")) as known:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            for run in known.get_runs():
+                _record(known, run)
+
+
+def _record(known: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    failed = run.status is dg.DagsterRunStatus.FAILURE
+    kind = dg.DagsterEventType.RUN_FAILURE if failed else dg.DagsterEventType.RUN_SUCCESS
+    (entry,) = known.get_records_for_run(run.run_id, of_type=kind).records
+    assert entry.event_log_entry.dagster_event is not None
+    context = dg.build_run_status_sensor_context(
+        sensor_name="follows_runs",
+        dagster_event=entry.event_log_entry.dagster_event,
+        dagster_instance=known,
+        dagster_run=run,
+    )
+    if failed:
+        report_failed_runs(context.for_run_failure(), platform=Platform())
+    else:
+        record_successful_runs(context, platform=Platform())
+
+
+@contextmanager
+def running_plant(home: Path, influxd: Influxd) -> Iterator[Plant]:
+    """The processes, healthy, with nothing in the store yet. The buckets must be there."""
+    bridge_port, inference_port = free_port(), free_port()
+    environment = {
+        **NO_TELEMETRY,
+        "PDM_HOME": str(home),
+        "PDM_MQTT_PORT": str(free_port()),
+        "PDM_BROKER_NATS_PORT": str(free_port()),
+        "PDM_BRIDGE_HTTP_PORT": str(bridge_port),
+        "PDM_INFERENCE_HTTP_PORT": str(inference_port),
+        "PDM_INFERENCE_RELOAD_S": "0.5",
+        "PDM_STORE_URL": influxd.store_url("pdm"),
+        "PDM_STORE_TOKEN": influxd.operator_token,
+        "DAGSTER_HOME": str(home / "dagster"),
+    }
+    (home / "dagster").mkdir(parents=True)
+    (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+    processes = Processes()
+    store = open_store(environment["PDM_STORE_URL"], token=influxd.operator_token)
+    try:
+        broker = processes.start(Process("broker", pdmctl("broker"), environment, home / "broker.log"))
+        processes.wait_listening(broker, int(environment["PDM_MQTT_PORT"]))
+        bridge = processes.start(Process("bridge", pdmctl("bridge"), environment, home / "bridge.log", bridge_port))
+        command = pdmctl("inference")
+        inference = processes.start(Process("inference", command, environment, home / "inference.log", inference_port))
+        processes.wait_healthy(bridge)
+        processes.wait_healthy(inference, besides="model")
+        yield Plant(home, environment, processes, store, influxd, bridge_port, inference_port)
+    finally:
+        processes.stop()
+        store.close()
+
+
+def fill(plant: Plant) -> None:
+    """Two hours of a plant: a model trained and promoted, pumps predicted, a drift report, flaws, a failed run."""
+    live = plant.simulate(600.0)
+    plant.run_job("retrain", {"simulated_lifecycles": {"seed": 7, "plan": LIVES}})
+    wait_until(lambda: not _inference(plant).problems(), "the model serves")
+    plant.publish([("factory/pumps/north.pump-01/telemetry", b"{"), ("factory/nonsense", b"1")])
+    end_ms = time.time_ns() // NS_PER_MS
+    published = plant.publish_history(end_ms)
+    window = Window((end_ms - int(HOURS * 3_600_000)) * NS_PER_MS, end_ms * NS_PER_MS + 1)
+    wait_until(lambda: plant.store.count(PUMP_PREDICTION, window, devices=NAMES) == published, "all is predicted", 60.0)
+    assert plant.store.count(PUMP_TELEMETRY, window, devices=NAMES) == published
+    span = {"window_start": iso_of(window.start_ns), "window_end": iso_of(window.end_ns)}
+    plant.run_job("monitor", dict.fromkeys(("drift_report", "prediction_quality"), span))
+    nothing = {"window_start": "2020-01-01T00:00:00Z", "window_end": "2020-01-01T01:00:00Z"}
+    plant.run_job("monitor", dict.fromkeys(("drift_report", "prediction_quality"), nothing), succeeds=False)
+    plant.record_runs()
+    live.signal(signal.SIGTERM)
+
+
+def _inference(plant: Plant) -> Process:
+    return next(process for process in plant.processes.children if process.name == "inference")
+
+
+def wait_until(done: Callable[[], bool], what: str, within_s: float = 30.0) -> None:
+    """Look ten times a second until it is so."""
+    deadline_s = time.monotonic() + within_s
+    while not done():
+        assert time.monotonic() < deadline_s, f"waited {within_s:g} s in vain: {what}"
+        time.sleep(0.1)
