@@ -108,9 +108,7 @@ def network_thread(client_id: str) -> threading.Thread | None:
     return next((thread for thread in threading.enumerate() if thread.name == f"paho-mqtt-client-{client_id}"), None)
 
 
-def test_a_broker_that_is_away_is_told_once_until_it_is_back(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broker_that_is_away_is_told_once_until_it_is_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     link = Link(PlatformSettings(home=tmp_path, mqtt_port=free_port()), "patient", persistent=False)
     link.start()
     try:
