@@ -177,9 +177,10 @@ def main() -> None:
     send_nothing()
     from pdm_platform.deployment.devices_cli import app as devices
     from pdm_platform.deployment.secrets_cli import app as secrets
+    from pdm_platform.deployment.store_cli import app as store
     from simulators.cli import app as simulate
 
-    for name, group in (("simulate", simulate), ("devices", devices), ("secrets", secrets)):
+    for name, group in (("simulate", simulate), ("store", store), ("devices", devices), ("secrets", secrets)):
         app.add_typer(group, name=name)
     try:
         app()

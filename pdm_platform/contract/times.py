@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from pdm_platform.contract.errors import PayloadError
+from pdm_platform.contract.errors import PayloadError, SettingsError
 
 Timestamp = str | int | float
 NS_PER_S = 1_000_000_000
@@ -27,6 +27,14 @@ def time_ns_of(timestamp: Timestamp) -> int:
     if not 0 <= time_ns <= _MAX_NS:
         raise PayloadError(f"timestamp {timestamp!r} lies outside 1970 to 2262")
     return time_ns
+
+
+def time_of(text: str, field: str) -> int:
+    """Nanoseconds of an ISO 8601 time that someone configured. Raises SettingsError naming the field."""
+    try:
+        return time_ns_of(text)
+    except PayloadError as error:
+        raise SettingsError(f"{field}: {error.what}", hint="For example 2026-03-01T00:00:00Z") from None
 
 
 def _from_iso(timestamp: str) -> int:

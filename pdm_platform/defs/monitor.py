@@ -13,13 +13,13 @@ from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import RegistryError, StoreError
 from pdm_platform.contract.measurements import DRIFT_SCORE, PUMP_PREDICTION, PUMP_TELEMETRY, Window
 from pdm_platform.contract.states import State
-from pdm_platform.contract.times import NS_PER_S, iso_of
+from pdm_platform.contract.times import NS_PER_S, iso_of, time_of
 from pdm_platform.core.drift import DRIFTED_SHARE, DriftJudgement, judge_drift
 from pdm_platform.core.quality import judge_predictions, paired
 from pdm_platform.defs.metadata import counts, describe, explained, markdown_table, report
 from pdm_platform.defs.promote import production_model
 from pdm_platform.defs.resources import Platform
-from pdm_platform.defs.windows import between, time_of
+from pdm_platform.defs.windows import between
 from pdm_platform.stores.registry import Manifest, Registry
 
 FLEET: Final = "fleet"

@@ -2,9 +2,9 @@
 
 import time
 
-from pdm_platform.contract.errors import PayloadError, SettingsError
+from pdm_platform.contract.errors import SettingsError
 from pdm_platform.contract.measurements import Window
-from pdm_platform.contract.times import NS_PER_HOUR, time_ns_of
+from pdm_platform.contract.times import NS_PER_HOUR, time_of
 
 NS_PER_DAY = 24 * NS_PER_HOUR
 
@@ -13,14 +13,6 @@ def end_ns_of(window_end: str | None) -> int:
     """The configured end, or the start of today (UTC): a rerun on the same day takes the same window."""
     now_ns = time.time_ns()
     return now_ns - now_ns % NS_PER_DAY if window_end is None else time_of(window_end, "window_end")
-
-
-def time_of(text: str, field: str) -> int:
-    """Nanoseconds of an ISO 8601 time in the run's configuration. Raises SettingsError naming the field."""
-    try:
-        return time_ns_of(text)
-    except PayloadError as error:
-        raise SettingsError(f"{field}: {error.what}", hint="For example 2026-03-01T00:00:00Z") from None
 
 
 def between(start_ns: int, end_ns: int, field: str) -> Window:

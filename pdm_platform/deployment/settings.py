@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -15,6 +16,9 @@ class DeploymentSettings(BaseEnvSettings):
     """Where the secrets lie, to whom they belong, and under which names devices reach the broker."""
 
     secrets_dir: Path = Field(Path("deploy/secrets"), description="folder of the stack's secrets and certificates")
+    secrets_dir_on_host: Path | None = Field(
+        None, description="the same folder as people see it, where a container sees it elsewhere"
+    )
     operator_uid: int | None = Field(
         None, ge=0, description="owner of the folder `operator` in it; default: whoever runs the command"
     )
@@ -23,6 +27,25 @@ class DeploymentSettings(BaseEnvSettings):
     )
     broker_tls_port: Port = Field(8883, description="port of the broker's TLS listener, as devices see it")
 
+    metrics_targets: str = Field(
+        "http://bridge:9101/metrics,http://inference:9102/metrics",
+        description="addresses whose metrics InfluxDB, which must reach them, collects every 10 s; commas between",
+    )
+
+    @field_validator("metrics_targets")
+    @classmethod
+    def _targets_are_addresses(cls, targets: str) -> str:
+        for target in _listed(targets):
+            parts = urlsplit(target)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{target!r} is no http address")
+        return targets
+
+    @property
+    def metrics_target_list(self) -> tuple[str, ...]:
+        """`metrics_targets` taken apart."""
+        return _listed(self.metrics_targets)
+
     @field_validator("broker_names")
     @classmethod
     def _names_fit_a_certificate(cls, names: str) -> str:
@@ -30,6 +53,11 @@ class DeploymentSettings(BaseEnvSettings):
             if not is_address(name) and not _HOST_NAME.match(name):
                 raise ValueError(f"{name!r} is neither a host name nor an IP address")
         return names
+
+    @property
+    def told_dir(self) -> Path:
+        """`secrets_dir` as people are told of it."""
+        return self.secrets_dir_on_host or self.secrets_dir
 
     @property
     def broker_name_list(self) -> tuple[str, ...]:

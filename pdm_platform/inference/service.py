@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from pdm_platform.contract.errors import PayloadError
 from pdm_platform.contract.intake import DeviceClock, IntakeLimits, accept_reading
 from pdm_platform.contract.payloads import Telemetry, encode
+from pdm_platform.contract.times import NS_PER_S
 from pdm_platform.contract.topics import Kind, Topics
 from pdm_platform.inference import snapshot
 from pdm_platform.inference.loader import ModelLoader
@@ -24,6 +25,7 @@ CLIENT_ID = "pdm-inference"
 _TURN_S = 0.5
 _REMEMBERED = 65_536  # what a broker may deliver again is bounded by MQTT's packet ids
 _PUBLISH_WAIT_S = 30.0
+_LATENCY_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
 class Metrics:
@@ -43,6 +45,12 @@ class Metrics:
             "Seconds from batch to broker",
             registry=registry,
             buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+        )
+        self.latency = Histogram(
+            "pdm_inference_reading_to_prediction_seconds",
+            "Seconds from a reading's time to its prediction at the broker",
+            registry=registry,
+            buckets=_LATENCY_SECONDS,
         )
         self.model = Gauge("pdm_inference_model_info", "Model in service", ["version"], registry=registry)
         queue = Gauge("pdm_inference_queue_readings", "Readings waiting", registry=registry)
@@ -101,13 +109,12 @@ class InferenceService:
         if not batch:
             return
         started_s = time.monotonic()
-        readings = self._decode(batch)
-        if readings:
-            self._answer(readings)
+        answered = self._answer(self._decode(batch))
         self._unacknowledged += batch
         if self._is_published(stop):
             self._source.acknowledge(self._unacknowledged)
             self._unacknowledged = []
+            self._note_latency(answered)
         else:
             # their predictions wait in the outlet; a broker bounds what it delivers unacknowledged, and so this list
             log.warning("the broker has not taken all predictions; %d readings wait", len(self._unacknowledged))
@@ -160,12 +167,15 @@ class InferenceService:
             del self._answered[next(iter(self._answered))]
         return before == reading
 
-    def _answer(self, readings: list[TimedReading]) -> None:
+    def _answer(self, readings: list[TimedReading]) -> list[TimedReading]:
+        """Publish what there is to say of these readings; returns those that got a prediction."""
         loaded = self._loader.current
+        if not readings:
+            return []
         if loaded is None:
             observe(self._state, readings)
             self._metrics.without_model.inc(len(readings))
-            return
+            return []
         predictions, alarms = predict(self._state, loaded, readings, time.time_ns())
         for prediction in predictions:
             self._outlet.publish(self._topics.of(Kind.PREDICTION, prediction.device_id), encode(prediction))
@@ -174,6 +184,13 @@ class InferenceService:
             self._outlet.publish(self._topics.of(Kind.ALARM, alarm.device_id), encode(alarm))
         self._metrics.predicted.inc(len(predictions))
         self._metrics.alarms.inc(len(alarms))
+        return readings
+
+    def _note_latency(self, answered: list[TimedReading]) -> None:
+        now_ns = time.time_ns()
+        for item in answered:
+            # a device's clock may run ahead
+            self._metrics.latency.observe(max(now_ns - item.time_ns, 0) / NS_PER_S)
 
     def _follow_model(self) -> None:
         if time.monotonic() < self._next_look_s:

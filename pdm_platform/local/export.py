@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from pdm_platform.contract.errors import PdmError, SettingsError
+from pdm_platform.contract.errors import SettingsError
 from pdm_platform.contract.measurements import (
     PUMP_LABELS,
     PUMP_PREDICTION,
@@ -19,7 +19,7 @@ from pdm_platform.contract.measurements import (
     TIME,
     Window,
 )
-from pdm_platform.contract.times import time_ns_of
+from pdm_platform.contract.times import time_of
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.telemetry import open_platform_store
 
@@ -43,15 +43,6 @@ def readable(rows: pa.Table) -> pa.Table:
     return rows.add_column(rows.schema.get_field_index(TIME), "timestamp", timestamps)
 
 
-def _moment(option: str, text: str, default: int) -> int:
-    if not text:
-        return default
-    try:
-        return time_ns_of(text)
-    except PdmError as error:
-        raise SettingsError(f"{option} {text!r}: {error.what}") from None
-
-
 def _write(rows: pa.Table, format: str, sink: BinaryIO) -> None:
     if format == "csv":
         pa.csv.write_csv(rows, sink)
@@ -69,7 +60,7 @@ def run_export(what: str, format: str, start: str, end: str, output: Path | None
         raise SettingsError(
             f"--balanced needs labels, and {what} have none", hint="`pdmctl export training --balanced`"
         )
-    window = (_moment("--from", start, 0), _moment("--to", end, time.time_ns()))
+    window = (time_of(start, "--from") if start else 0, time_of(end, "--to") if end else time.time_ns())
     if window[0] > window[1]:
         raise SettingsError(f"--from {start!r} is after --to {end!r}")
     store = open_platform_store(PlatformSettings.load())

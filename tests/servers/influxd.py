@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from pdm_platform.stores.influx_buckets import HISTORY, RAW, RESULTS
@@ -96,6 +98,18 @@ class Influxd:
         """Write line protocol as another client would, times in ns."""
         self.api("POST", f"/api/v2/write?org={self.org}&bucket={bucket}&precision=ns", "\n".join(lines).encode())
 
+    def influxql(self, bucket: str, query: str, *, token: str | None = None) -> list[list[Any]]:
+        """The rows of one InfluxQL statement, times in ns."""
+        fields = urllib.parse.urlencode({"db": bucket, "epoch": "ns", "q": query})
+        (result,) = self.api("GET", f"/query?{fields}", token=token)["results"]
+        return [row for series in result.get("series", []) for row in series["values"]]
+
+    def flux(self, query: str, *, token: str | None = None) -> str:
+        """The CSV that a Flux query gives."""
+        given = self.operator_token if token is None else token
+        headers = {"Authorization": f"Token {given}", "Content-Type": "application/vnd.flux"}
+        return _ask("POST", f"{self.url}/api/v2/query?org={self.org}", query.encode(), headers).decode()
+
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone. Only for a server that these tests started."""
         self._own().kill()
@@ -107,6 +121,12 @@ class Influxd:
     def start(self) -> None:
         """Start it again with the same data on the same port, and wait until it answers."""
         self._own().start()
+
+    @property
+    def process(self) -> "psutil.Process | None":
+        """The server's process; None for one that these tests did not start."""
+        started = self._server.process if self._server is not None else None
+        return None if started is None else psutil.Process(started.pid)
 
     @property
     def log(self) -> str:
@@ -190,15 +210,19 @@ class _Server:
 
 def _call(method: str, url: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers or {}, method=method)
+    content = _ask(method, url, data, headers or {})
+    return json.loads(content) if content else None
+
+
+def _ask(method: str, url: str, data: bytes | None, headers: dict[str, str]) -> bytes:
+    request = urllib.request.Request(url, data, headers, method=method)
     try:
         with _OPENER.open(request, timeout=30.0) as answer:
-            content = answer.read()
+            return bytes(answer.read())
     except urllib.error.HTTPError as error:
         with error:
             error.msg = f"{error.msg}: {error.read().decode(errors='replace')}"
         raise
-    return json.loads(content) if content else None
 
 
 @contextmanager
@@ -211,14 +235,21 @@ def running_influxd(folder: Path, *flags: str) -> Iterator[Influxd]:
         url, token = os.environ["INFLUXDB_URL"].rstrip("/"), os.environ["INFLUXDB_OPERATOR_TOKEN"]
         yield Influxd(url, os.environ.get("INFLUXDB_ORG", ORG), token)
         return
+    with started_influxd(folder, *flags) as server:
+        server.operator_token = secrets.token_urlsafe(32)
+        names = {"username": "tests", "password": secrets.token_hex(16), "org": ORG, "bucket": "unused"}
+        _call("POST", f"{server.url}/api/v2/setup", {**names, "token": server.operator_token})
+        yield server
+
+
+@contextmanager
+def started_influxd(folder: Path, *flags: str) -> Iterator[Influxd]:
+    """A server with all its files in `folder` that nobody has set up, ended afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
     server = _Server(folder, flags)
     server.start()
     try:
-        url, token = f"http://127.0.0.1:{server.port}", secrets.token_urlsafe(32)
-        setup = {"username": "tests", "password": secrets.token_hex(16), "org": ORG, "bucket": "unused", "token": token}
-        _call("POST", f"{url}/api/v2/setup", setup)
-        yield Influxd(url, ORG, token, server)
+        yield Influxd(f"http://127.0.0.1:{server.port}", ORG, "", server)
     finally:
         server.stop()
 

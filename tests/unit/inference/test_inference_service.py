@@ -129,6 +129,24 @@ def test_a_reading_is_acknowledged_after_the_broker_has_its_prediction(tmp_path:
     assert bench.link.events == ["publish", "publish", "publish", "flush", "acknowledge"]
 
 
+def test_the_time_from_a_reading_to_its_prediction_at_the_broker_is_measured(
+    tmp_path: Path, registered: Registered
+) -> None:
+    bench = Workbench(tmp_path)
+    serving(bench, registered)
+    now_ms = time.time_ns() // 10**6
+    for item in (message(1, timestamp=now_ms - 3_000), message(2, timestamp=now_ms + 60_000), message(3, payload=b"{")):
+        bench.inbox.put(item)
+
+    bench.run_until(lambda: bool(bench.link.acknowledged))
+
+    name = "reading_to_prediction_seconds"
+    assert bench.metric(f"{name}_count") == 2
+    assert bench.metric(f"{name}_bucket", le="0.001") == 1, "a clock that runs ahead counts as no time"
+    assert bench.metric(f"{name}_bucket", le="2.0") == 1
+    assert 3 < (bench.metric(f"{name}_sum") or 0) < 13
+
+
 def test_a_bad_payload_is_acknowledged_without_a_prediction(tmp_path: Path, registered: Registered) -> None:
     bench = Workbench(tmp_path)
     serving(bench, registered)
