@@ -36,5 +36,5 @@ say "" \
     "  reports      http://$(address reports 3002)    linked from Dagster and Grafana" \
     "  MQTT         $(address mosquitto 8883)    TLS; each device with its own account" "" \
     "  credentials  $secrets/operator/: grafana-admin-password, mqtt-password of the user pdm-operator, ca.crt for devices" \
-    "  a device     docker compose run --rm setup pdmctl devices add ID" \
+    "  a device     docker compose run --rm devices add ID" \
     "  stop         make down: the data stays" ""

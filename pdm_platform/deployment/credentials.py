@@ -41,11 +41,11 @@ def show(vault: Vault, *, reveal: bool) -> Iterator[str]:
     for what, user, name in _FOR_PEOPLE:
         state = _state(vault, name)
         value = f"\t{(vault.find(name) or b'').decode().strip()}" if reveal else ""
-        yield f"{what}\t{user or '-'}\t{vault.path(name)}\t{state}{value}"
+        yield f"{what}\t{user or '-'}\t{vault.told(name)}\t{state}{value}"
     for what, name in _CERTIFICATES:
-        yield f"{what}\t-\t{vault.path(name)}\t{_lasts(vault, name)}"
+        yield f"{what}\t-\t{vault.told(name)}\t{_lasts(vault, name)}"
     for what, name in _FOR_SERVICES:
-        yield f"{what}\t-\t{vault.path(name)}\t{_state(vault, name)}"
+        yield f"{what}\t-\t{vault.told(name)}\t{_state(vault, name)}"
 
 
 def _state(vault: Vault, name: str) -> str:

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 
-from pdm_platform.contract.errors import PdmError
+from pdm_platform.contract.errors import PdmError, TopicError
 from pdm_platform.contract.topics import Kind, Topics
 from pdm_platform.deployment.access import PLATFORM_PREFIX, Passwords, acl_text
 from pdm_platform.deployment.roles import Role
@@ -40,17 +40,19 @@ class Accounts:
     def add(self, name: str, role: Role | None = None, *, rotate: bool = False) -> Account:
         """Make an account with a random password; with `rotate`, give an existing one a new password.
 
-        name: the device id. role: default a device, or with `rotate` as before. Raises TopicError for a name that
-        is no device id, DeviceError for one that begins `pdm-`, that exists, or, with `rotate`, does not.
+        name: the device id. role: default a device, or with `rotate` as before. Raises DeviceError for a name
+        that is no device id, that begins `pdm-`, that exists, or, with `rotate`, does not.
         """
-        self._topics.of(Kind.TELEMETRY, name)
+        self._refuse_other_than_ids(name)
         _refuse_platform(name)
         with self._vault.locked():
             passwords, roles = self._read()
             if name in passwords and not rotate:
-                raise DeviceError(f"{name!r} exists", hint="--rotate gives it a new password and ends its connection.")
+                raise DeviceError(
+                    f"device id {name!r} exists", hint="--rotate gives it a new password and ends its connection."
+                )
             if name not in passwords and rotate:
-                raise DeviceError(f"{name!r} does not exist", hint="Without --rotate it is made.")
+                raise DeviceError(f"device id {name!r} does not exist", hint="Without --rotate it is made.")
             account = Account(name, secrets.token_urlsafe(32), role or roles.get(name, Role.DEVICE))
             passwords.set(name, account.password)
             # first what it may do, then the door: once it can log in, it can do no more than it should
@@ -64,7 +66,9 @@ class Accounts:
         with self._vault.locked():
             passwords, roles = self._read()
             if name not in passwords:
-                raise DeviceError(f"{name!r} does not exist", hint="`pdmctl devices list` names all there are.")
+                raise DeviceError(
+                    f"device id {name!r} does not exist", hint="`pdmctl devices list` names all there are."
+                )
             passwords.remove(name)
             self._vault.put(PASSWD, passwords.text().encode())
             roles.pop(name, None)
@@ -75,6 +79,15 @@ class Accounts:
         passwords, roles = self._read()
         names = [name for name in passwords.names() if not name.startswith(PLATFORM_PREFIX)]
         return {name: roles.get(name, Role.DEVICE) for name in names}
+
+    def _refuse_other_than_ids(self, name: str) -> None:
+        try:
+            self._topics.of(Kind.TELEMETRY, name)
+        except TopicError as error:
+            raise DeviceError(
+                error.what,
+                hint="It is part of the device's topics: letters, digits, '.', '_' and '-', 1 to 64 of them.",
+            ) from None
 
     def _read(self) -> tuple[Passwords, dict[str, Role]]:
         if self._vault.find(PASSWD) is None:
@@ -93,6 +106,6 @@ class Accounts:
 def _refuse_platform(name: str) -> None:
     if name.startswith(PLATFORM_PREFIX):
         raise DeviceError(
-            f"{name!r} begins with {PLATFORM_PREFIX!r}, which names the platform's own users",
+            f"device id {name!r} begins with {PLATFORM_PREFIX!r}, which names the platform's own users",
             hint="`pdmctl secrets init` makes those. Choose another name for the device.",
         )

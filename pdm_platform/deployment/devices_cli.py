@@ -77,7 +77,7 @@ def _facts(account: "Account", settings: "DeploymentSettings") -> dict[str, str 
         "role": account.role.value,
         "host": settings.broker_name,
         "port": settings.broker_tls_port,
-        "ca": str(settings.secrets_dir / "operator" / "ca.crt"),
+        "ca": str(settings.told_dir / "operator" / "ca.crt"),
     }
 
 

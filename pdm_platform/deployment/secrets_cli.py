@@ -24,11 +24,11 @@ def init_command() -> None:
     settings = DeploymentSettings.load()
     done = init(settings, PlatformSettings.load().topics, datetime.now(UTC))
     for name in done.made:
-        print(f"made {settings.secrets_dir / name}")
+        print(f"made {settings.told_dir / name}")
     for note in done.notes:
         print(note)
     if not done.made:
-        print(f"all secrets are in {settings.secrets_dir}")
+        print(f"all secrets are in {settings.told_dir}")
 
 
 @app.command("show")

@@ -49,6 +49,7 @@ class Vault:
 
     def __init__(self, settings: DeploymentSettings) -> None:
         self.root = settings.secrets_dir
+        self._told_root = settings.told_dir
         self._operator_uid = settings.operator_uid
 
     def owner(self, folder: str) -> int:
@@ -57,9 +58,17 @@ class Vault:
         uid = people if folder in ("", "operator") else OWNERS[folder]
         return os.geteuid() if uid is None else uid
 
+    def group(self, folder: str) -> int:
+        """The gid of a service's files: the number of its uid, as Mosquitto wants it. -1, as it is, for people's."""
+        return OWNERS.get(folder) or -1
+
     def path(self, name: str) -> Path:
         """Where a secret lies."""
         return self.root / name
+
+    def told(self, name: str) -> Path:
+        """Where people find it."""
+        return self._told_root / name
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -102,7 +111,7 @@ class Vault:
         with _told(path, "write"):
             self.make_folder(str(Path(name).parent))
             try:
-                self._write(temporary, data, self.owner(Path(name).parts[0]))
+                self._write(temporary, data, Path(name).parts[0])
                 temporary.replace(path)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -131,11 +140,12 @@ class Vault:
                 parts = path.relative_to(self.root).parts
                 if stat.S_ISLNK(found.st_mode) or (parts and parts[0] not in OWNERS):
                     continue
-                uid = self.owner(parts[0] if parts else "")
-                if os.geteuid() == 0 and found.st_uid != uid:
-                    os.chown(path, uid, -1)
+                folder = parts[0] if parts else ""
+                uid, gid = self.owner(folder), self.group(folder)
+                if os.geteuid() == 0 and (found.st_uid != uid or gid not in (-1, found.st_gid)):
+                    os.chown(path, uid, gid)
                 elif found.st_uid != uid:
-                    wrong[parts[0] if parts else str(self.root)] = uid
+                    wrong[folder or str(self.root)] = uid
                 mode = _FOLDER_MODE if stat.S_ISDIR(found.st_mode) else _FILE_MODE
                 if stat.S_IMODE(found.st_mode) != mode and os.geteuid() in (0, found.st_uid):
                     path.chmod(mode)
@@ -150,15 +160,15 @@ class Vault:
         path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         if os.geteuid() == 0:
             parts = path.relative_to(self.root).parts
-            os.chown(path, self.owner(parts[0] if parts else ""), -1)
+            folder = parts[0] if parts else ""
+            os.chown(path, self.owner(folder), self.group(folder))
 
-    @staticmethod
-    def _write(path: Path, data: bytes, uid: int) -> None:
+    def _write(self, path: Path, data: bytes, folder: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, _FILE_MODE)  # a strange umask must not leave the file unreadable for its service
             if os.geteuid() == 0:
-                os.fchown(descriptor, uid, -1)
+                os.fchown(descriptor, self.owner(folder), self.group(folder))
             file.write(data)
             file.flush()
             os.fsync(descriptor)

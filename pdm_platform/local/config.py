@@ -2,6 +2,8 @@
 
 from pydantic import SecretStr
 
+from pdm_platform.deployment.settings import DeploymentSettings
+from pdm_platform.deployment.stack_settings import StackSettings
 from pdm_platform.inference.settings import InferenceSettings
 from pdm_platform.local.tables import print_rows
 from pdm_platform.runtime.broker import BrokerSettings
@@ -13,6 +15,8 @@ PARTS: tuple[tuple[str, type[BaseEnvSettings]], ...] = (
     ("broker", BrokerSettings),
     ("bridge", BridgeSettings),
     ("inference", InferenceSettings),
+    ("secrets, devices, store", DeploymentSettings),
+    ("compose", StackSettings),
 )
 
 

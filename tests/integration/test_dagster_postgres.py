@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-import psycopg2  # type: ignore[import-untyped]
+import psycopg2
 import pytest
 import yaml
 
+from pdm_platform.defs import alive
 from pdm_platform.local.processes import free_port
 from pdm_platform.runtime.usage_data import NO_TELEMETRY
 from tests.servers.postgres import Postgres, needs_postgres, running_postgres
@@ -163,6 +164,36 @@ def test_a_run_is_recorded_in_postgres_and_read_back_by_another_process(
     with psycopg2.connect(postgres.url, passfile=str(postgres.passfile)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT status FROM runs WHERE run_id = %s", (run.run_id,))
         assert cursor.fetchall() == [("SUCCESS",)]
+
+
+def test_the_health_checks_tell_a_server_that_serves_and_a_daemon_that_lives_from_those_that_do_not(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = Stack(tmp_path, postgres)
+    daemon = (str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(stack.workspace))
+    with stack.instance(monkeypatch):
+        pass  # makes the tables
+
+    assert "no answer on port" in str(alive.code_server_fault(stack.port))
+    with stack.running(*stack.code_server()), stack.running(*daemon):
+        stack.wait("the code server serves", lambda: alive.code_server_fault(stack.port) is None)
+        stack.wait("the daemon's loops live", lambda: alive.daemon_fault(stack.environment) is None)
+    assert "no answer on port" in str(alive.code_server_fault(stack.port))
+    monkeypatch.setattr(alive, "_SILENT_S", 0.5)
+    time.sleep(0.5)
+    assert alive.daemon_fault(stack.environment) == (
+        "no sign of life for 0.5 s from: SCHEDULER, SENSOR, QUEUED_RUN_COORDINATOR, MONITORING"
+    )
+    nowhere = {"PDM_DAGSTER_POSTGRES_URL": f"postgresql+psycopg2://dagster@127.0.0.1:{free_port()}/dagster"}
+    assert "Connection refused" in str(alive.daemon_fault(nowhere))
+
+
+@pytest.mark.parametrize("arguments", [[], ["code"], ["code", "x"], ["daemon", "1"]])
+def test_a_health_check_that_is_asked_wrongly_says_how_it_is_asked(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert alive.main(arguments) == 2
+    assert "usage:" in capsys.readouterr().err
 
 
 def test_without_the_file_of_passwords_nobody_comes_in(postgres: Postgres, tmp_path: Path) -> None:

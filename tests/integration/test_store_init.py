@@ -330,7 +330,8 @@ def test_a_script_that_fails_is_an_error_even_after_the_answer_has_begun(plant: 
     api = StoreApi(influx_address(plant.platform), plant.secret("influxdb/operator-token"))
     numbers = "generate.from(count: {}, fn: (n) => n, start: 2020-01-01T00:00:00Z, stop: 2020-01-02T00:00:00Z)"
     begun = f'{numbers.format(300_000)} |> yield(name: "a")'
-    fails = f"{numbers.format(1_000_000)} |> map(fn: (r) => ({{r with _value: 1 / (999999 - r._value)}}))"
+    zero = "map(fn: (r) => ({r with _value: 1 / (2999999 - r._value)}))"
+    fails = f'{numbers.format(3_000_000)} |> {zero} |> yield(name: "b")'
 
     with pytest.raises(StoreError, match=r"answered 404: .*nowhere"):
         api.flux('from(bucket: "nowhere") |> range(start: -1h)')
