@@ -93,6 +93,11 @@ def _expression(ref: str, kind: str, of: str, **more: object) -> dict[str, Any]:
     return {"refId": ref, "datasourceUid": EXPRESSION, "model": model}
 
 
+def _told(ref: str, look: str) -> str:
+    """A step's value in a text; nothing where a query without rows gave it none."""
+    return f"{{{{ with $values.{ref} }}}}{{{{ {look} .Value }}}}{{{{ end }}}}"
+
+
 def _failing() -> AlertRule:
     newest = (
         f'SELECT "health_percent", "state" FROM {stored(PUMP_PREDICTION)} WHERE $timeFilter '
@@ -134,8 +139,9 @@ def _life() -> AlertRule:
         limit=REPAIR_LEAD_H,
         below=True,
         for_s=120,
-        summary=f'{_PUMP} has about {{{{ printf "%.1f" $values.lastA.Value }}}} h left',
-        description=f"The remaining life predicted for {_PUMP} is below the {REPAIR_LEAD_H:g} h that a repair needs.",
+        summary=f"{_PUMP} has about {_told('lastA', 'printf `%.1f`')} h left",
+        description=f"The remaining life predicted for {_PUMP} is below the {REPAIR_LEAD_H:g} h that a repair takes to "
+        "arrange. The models give no interval yet: this is the predicted life itself, not its lower bound.",
         dashboard=PUMP,
     )
 
@@ -158,7 +164,7 @@ from(bucket: "{bucket(RAW)}")
         queries=[flux(text)],
         range_s=_DAY_S,
         limit=SILENT_S,
-        summary=f"{_PUMP} has been silent for {{{{ humanizeDuration $values.lastA.Value }}}}",
+        summary=f"{_PUMP} has been silent for {_told('lastA', 'humanizeDuration')}",
         description=f"{_PUMP} spoke within the last 24 hours, but not in the last {SILENT_S // 60} minutes.",
         dashboard=FLEET,
     )
@@ -190,7 +196,7 @@ def _quarantine() -> AlertRule:
         range_s=600,
         limit=QUARANTINED_SHARE,
         for_s=60,
-        summary='{{ printf "%.1f" $values.share.Value }} of the messages break the contract',
+        summary=f"{_told('share', 'humanizePercentage')} of the messages break the contract",
         description=f"More than {QUARANTINED_SHARE:.0%} of the messages of the last 10 minutes were quarantined. Their "
         "reasons lie in the bridge's quarantine folder and are told on the topic platform/rejected.",
         dashboard=PIPELINE,

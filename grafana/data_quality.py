@@ -14,6 +14,8 @@ from pdm_platform.contract.channels import CHANNEL_NAMES, CHANNELS
 from pdm_platform.contract.measurements import EXPECTATION_RESULT, PUMP_TELEMETRY
 
 STUCK_AFTER_READINGS: Final = 20
+# one value, over and over, has a mean that differs from it in the last digit
+_NO_SPREAD: Final = 1e-6
 _REFS: Final = "ABCDEFGH"
 _HERE: Final = f"WHERE $timeFilter AND {OF_DEVICES}"
 _PASSED: Final = texts({"1": ("passed", "green"), "0": ("failed", "red")})
@@ -141,9 +143,9 @@ def _stuck() -> table.Panel:
         f'SELECT {spreads}, count("vibration_rms") AS "readings" FROM {ranged(PUMP_TELEMETRY)} {_HERE} '
         "GROUP BY device_id"
     )
-    still = " OR ".join(f'"{name}" = 0' for name in CHANNEL_NAMES)
+    still = " OR ".join(f'"{name}" < {_NO_SPREAD:f}' for name in CHANNEL_NAMES)
     columns = ", ".join(f'"{name}"' for name in CHANNEL_NAMES)
-    red_at_zero = limits("red", (1e-9, "text"))
+    red_at_zero = limits("red", (_NO_SPREAD, "text"))
     shown = [
         Column(one.name, one.name.replace("_", " "), decimals=3, thresholds=red_at_zero, width=110) for one in CHANNELS
     ]

@@ -45,6 +45,7 @@ P = TypeVar(
     barchart.Panel,
 )
 NOTHING: Final = "nothing"
+# a pump that speaks every five minutes is not silent in between
 SILENCE_MS: Final = 600_000
 
 
@@ -95,7 +96,7 @@ def lines(
 ) -> timeseries.Panel:
     """Values over time. thresholds are drawn as dashed lines, with `zones` as coloured areas too."""
     panel = _framed(timeseries.Panel(), title, help_text, queries, width, height)
-    panel.unit(unit).line_width(1.5).fill_opacity(0).show_points(VisibilityMode.NEVER).span_nulls(False)
+    panel.unit(unit).line_width(1.5).fill_opacity(0).show_points(VisibilityMode.NEVER).span_nulls(SILENCE_MS)
     panel.tooltip(VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
     mode = LegendDisplayMode.LIST if legend else LegendDisplayMode.HIDDEN
     panel.legend(VizLegendOptions().display_mode(mode).placement(LegendPlacement.BOTTOM).show_legend(legend))
@@ -213,7 +214,6 @@ def state_lines(
     """One band a series that changes its colour with its value. per_page: bands shown at once."""
     panel = _framed(statetimeline.Panel(), title, help_text, queries, width, height)
     panel.unit(unit).mappings(list(mappings)).color_scheme(by_threshold()).thresholds(thresholds or limits("text"))
-    # a pump that speaks every five minutes is not silent in between
     panel.span_nulls(SILENCE_MS).interval("1m")
     panel.show_value(VisibilityMode.NEVER).merge_values(merge).row_height(0.86).line_width(0).fill_opacity(82)
     panel.legend(VizLegendOptions().display_mode(LegendDisplayMode.LIST).show_legend(False))

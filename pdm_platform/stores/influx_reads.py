@@ -47,7 +47,7 @@ def read_points(
         return measurement.schema.empty_table()
     with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(jobs)), "influx-read") as pool:
         tables = list(pool.map(lambda job: _read_span(job[0], job[1], columns), jobs))
-    return _ordered(measurement, pa.concat_tables(tables))
+    return _ordered(measurement, tables)
 
 
 def _read_span(selection: Selection, span: Span, columns: Sequence[Column]) -> pa.Table:
@@ -78,7 +78,8 @@ def _read_once(selection: Selection, window: Window, columns: Sequence[Column]) 
             batch, missing = _points(selection.measurement, block, columns)
             batches.append(batch)
             torn += missing
-    return pa.Table.from_batches(batches, _schema(selection.measurement)), torn
+    # the small buffers of the blocks would otherwise stay in the process, of no use for the large ones that follow
+    return pa.Table.from_batches(batches, _schema(selection.measurement)).combine_chunks(), torn
 
 
 def _schema(measurement: Measurement) -> pa.Schema:
@@ -185,13 +186,21 @@ def _reconciled(column: Column, block: pa.RecordBatch) -> pa.Array:
     return found
 
 
-def _ordered(measurement: Measurement, table: pa.Table) -> pa.Table:
-    """By tags, then time, in the measurement's schema, like `rows.ordered`; 0.03 s for 500 k rows against 0.1 s."""
-    table = table.unify_dictionaries().combine_chunks()
+def _ordered(measurement: Measurement, tables: list[pa.Table]) -> pa.Table:
+    """By tags, then time, in the measurement's schema, like `rows.ordered`; 0.03 s for 500 k rows against 0.1 s.
+
+    `tables` is emptied: column by column what was read makes room for what is returned.
+    """
+    table = pa.concat_tables(tables).unify_dictionaries()
+    tables.clear()
     keys = [table.column(TIME).to_numpy()]
     for tag in reversed(measurement.tags):
-        column = table.column(tag).chunk(0) if table.num_rows else pa.array([], _TAG)
+        column = table.column(tag).combine_chunks()
         rank = np.empty(len(column.dictionary), np.int64)
         rank[pc.sort_indices(column.dictionary).to_numpy()] = np.arange(len(rank))
         keys.append(rank[column.indices.to_numpy()])
-    return table.take(pa.array(np.lexsort(keys))).cast(measurement.schema)
+    order = pa.array(np.lexsort(keys))
+    columns = [table.column(field.name) for field in measurement.schema][::-1]
+    del table, keys
+    found = [columns.pop().combine_chunks().take(order).cast(field.type) for field in measurement.schema]
+    return pa.Table.from_arrays(found, schema=measurement.schema)

@@ -36,13 +36,14 @@ needs_mosquitto = pytest.mark.skipif(
 
 @dataclass
 class Mosquitto:
-    """A running broker with its files in `folder`. `shell` runs its start script."""
+    """A running broker with its files in `folder`. `shell` runs its start script, `within_s` is what that may take."""
 
     folder: Path
     topics: Topics = field(default_factory=Topics)
     shell: tuple[str, ...] = ("sh",)
     plain_port: int = field(default_factory=lambda: _free_port())
     tls_port: int = field(default_factory=lambda: _free_port())
+    within_s: float = READY_WITHIN_S
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -95,7 +96,7 @@ class Mosquitto:
                 stderr=log,
             )
         try:
-            wait_until(self._listens, "it listens", self._fate)
+            wait_until(self._listens, "it listens", self._fate, self.within_s)
         except BaseException:
             self.stop()
             raise
@@ -105,7 +106,7 @@ class Mosquitto:
         assert self.process is not None
         self.process.terminate()
         try:
-            return self.process.wait(READY_WITHIN_S)
+            return self.process.wait(self.within_s)
         except subprocess.TimeoutExpired:
             self.kill()
             raise

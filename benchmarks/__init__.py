@@ -1,0 +1,1 @@
+"""Measurements of the platform's parts: `python -m benchmarks.NAME --help`."""
