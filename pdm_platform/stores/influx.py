@@ -18,6 +18,8 @@ from pdm_platform.stores.rows import check_devices, conform
 # what is turned into text at once
 _SLICE_ROWS: Final = 20_000
 _SLICE_BYTES: Final = 64 * 1024 * 1024
+# less than what the bridge has for a sign of progress, and it opens the store anew after a failure
+_OPENS_WITHIN_S: Final = 10.0
 
 
 class InfluxStore:
@@ -35,7 +37,7 @@ class InfluxStore:
         self._prefix = address.prefix
         self._http = InfluxHttp(address, token, token_from)
         # told now rather than at the first reading: whether the server answers and knows the token
-        self._http.ask(f"{self._prefix}_…", "SHOW DATABASES")
+        self._http.ask(f"{self._prefix}_…", "SHOW DATABASES", within_s=_OPENS_WITHIN_S)
 
     def write(self, measurement: Measurement, rows: pa.Table) -> None:
         """See TelemetryStore.write. Requests of a bounded size, one after the other."""

@@ -71,7 +71,6 @@ class InfluxHttp:
         self._pool = urllib3.PoolManager(
             maxsize=8,
             retries=False,
-            timeout=urllib3.Timeout(connect=_CONNECT_S, read=_READ_S),
             headers={"Authorization": f"Token {token}"},
         )
         self._closed = False
@@ -90,10 +89,12 @@ class InfluxHttp:
         with self._failures_named("write to", bucket):
             self._writes.write(bucket, self._address.org, lines)
 
-    def ask(self, bucket: str, query: str, **params: object) -> list[list[dict[str, Any]]]:
+    def ask(
+        self, bucket: str, query: str, *, within_s: float = _READ_S, **params: object
+    ) -> list[list[dict[str, Any]]]:
         """Rows of each statement of an InfluxQL query, as dicts by column; for small answers."""
         with self._failures_named("read", bucket):
-            answer = self._post(bucket, query, params, "application/json")
+            answer = self._post(bucket, query, params, "application/json", within_s)
             results = _ANSWERS.decode(answer.data).results
         for result in results:
             if result.error:
@@ -110,7 +111,7 @@ class InfluxHttp:
         It does not tell an error of the statement: the server answers with no rows, or stops after some.
         """
         with self._failures_named("read", bucket):
-            answer = self._post(bucket, query, params, "application/csv", chunked="true")
+            answer = self._post(bucket, query, params, "application/csv", _READ_S, chunked="true")
             try:
                 yield answer
             except BaseException:
@@ -119,7 +120,7 @@ class InfluxHttp:
             answer.release_conn()
 
     def _post(
-        self, bucket: str, query: str, params: Mapping[str, object], accept: str, **more: str
+        self, bucket: str, query: str, params: Mapping[str, object], accept: str, within_s: float, **more: str
     ) -> urllib3.BaseHTTPResponse:
         fields = {"db": bucket, "epoch": "ns", "q": query, **more}
         if params:
@@ -131,6 +132,7 @@ class InfluxHttp:
             encode_multipart=False,
             headers={**self._pool.headers, "Accept": accept},
             preload_content=False,
+            timeout=urllib3.Timeout(connect=_CONNECT_S, read=within_s),
         )
         if answer.status != 200:
             text = answer.data.decode(errors="replace")

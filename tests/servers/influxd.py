@@ -118,6 +118,17 @@ class Influxd:
         """SIGTERM, and wait until it has ended. Only for a server that these tests started."""
         self._own().stop()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """SIGSTOP while the block runs: it listens, and answers nothing. Only for a server that these tests started."""
+        process = self.process
+        assert process is not None, "this server was not started by the tests"
+        process.suspend()
+        try:
+            yield
+        finally:
+            process.resume()
+
     def start(self) -> None:
         """Start it again with the same data on the same port, and wait until it answers."""
         self._own().start()
