@@ -51,16 +51,20 @@ def main() -> None:
         try:
             print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {server.url}")
             _measure(server, prefix, given)
+            _print_size(server, Path(folder), given.readings)
         finally:
-            server.api("DELETE", f"/api/v2/buckets/{bucket_id}")
+            if server.process is None:
+                server.api("DELETE", f"/api/v2/buckets/{bucket_id}")
 
 
 def _measure(server: Influxd, prefix: str, given: argparse.Namespace) -> None:
     store = open_store(server.store_url(prefix), token=server.operator_token)
-    _fill(server, store, given)
+    _fill(store, given)
     window = Window(START_NS, START_NS + STEP_NS * -(-given.readings // given.devices))
     _compare(server, prefix, store, window, given)
     store.close()
+    if server.process is not None:
+        print(f"influxd: {server.process.memory_info().rss / 1e6:.0f} MB resident")
     for parts in (8, 4, 2, 1):
         part = Window(window.start_ns, window.start_ns + (window.end_ns - window.start_ns) // parts)
         rows, table_mb, grown_mb = _memory(server, prefix, part)
@@ -83,7 +87,7 @@ def batches(readings: int, devices: int, size: int) -> Iterator[pa.Table]:
         yield pa.table({name: columns[name] for name in PUMP_TELEMETRY.schema.names}, PUMP_TELEMETRY.schema)
 
 
-def _fill(server: Influxd, store: TelemetryStore, given: argparse.Namespace) -> None:
+def _fill(store: TelemetryStore, given: argparse.Namespace) -> None:
     took_s = []
     for batch in batches(given.readings, given.devices, given.batch):
         began_s = time.perf_counter()
@@ -94,9 +98,15 @@ def _fill(server: Influxd, store: TelemetryStore, given: argparse.Namespace) -> 
         f"write: {given.readings:,} readings in batches of {given.batch:,}: {rate:,.0f} a second,"
         f" a batch {1e3 * median(took_s):.0f} ms (median), {1e3 * max(took_s):.0f} ms (longest)"
     )
-    process = server.process
-    if process is not None:
-        print(f"influxd: {process.memory_info().rss / 1e6:.0f} MB resident after this")
+
+
+def _print_size(server: Influxd, folder: Path, readings: int) -> None:
+    """What the server has come to, where it is ours."""
+    if server.process is None:
+        return
+    server.stop()  # so that nothing is half written
+    kept, log = (sum(path.stat().st_size for path in folder.rglob(f"*.{kind}")) for kind in ("tsm", "wal"))
+    print(f"disk:  {kept / readings:.0f} bytes a reading in TSM files, {log / 1e6:.0f} MB not yet out of the WAL")
 
 
 def _compare(server: Influxd, prefix: str, store: TelemetryStore, window: Window, given: argparse.Namespace) -> None:

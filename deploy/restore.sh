@@ -46,7 +46,7 @@ compose exec -T influxdb tar -C /var/lib/influxdb2 -xf - <"$from/influxdb.tar"
 compose exec -T influxdb sh -c 'set -e
     INFLUX_TOKEN=$(cat /run/secrets/operator-token)
     influx setup --host http://127.0.0.1:8086 --force --name restore --username restore --org restore --bucket restore \
-        --configs-path /tmp/influx-configs --password "$(cat /run/secrets/admin-password)" --token "$INFLUX_TOKEN" >/dev/null
+        --configs-path /tmp/influx-configs --password="$(cat /run/secrets/admin-password)" --token="$INFLUX_TOKEN" >/dev/null
     export INFLUX_TOKEN
     influx restore --host http://127.0.0.1:8086 --full /var/lib/influxdb2/backup >/dev/null
     rm -rf /var/lib/influxdb2/backup'

@@ -15,7 +15,7 @@ from pdm_platform.core.features import MEMORY_READINGS
 from pdm_platform.core.scores import ISO_10816_7_MM_S
 from pdm_platform.stores.influx_buckets import RAW
 
-UNITS: Final = {"mm/s": "suffix: mm/s", "°C": "celsius", "bar": "pressurebar", "A": "amp", "1/min": "suffix: 1/min"}
+UNITS: Final = {"mm/s": "suffix:mm/s", "°C": "celsius", "bar": "pressurebar", "A": "amp", "1/min": "suffix:1/min"}
 MIXED: Final = DataSourceRef(type_val="datasource", uid="-- Mixed --")
 _VIBRATION: Final = "mm/s"
 _RMS: Final = "vibration_rms"

@@ -75,8 +75,7 @@ def _implausible_now() -> stat.Panel:
     return figure(
         "Implausible readings",
         "Readings in the shown range with a channel outside its plausible range. They are stored and shown; in a "
-        "training "
-        "window one of them stops training.",
+        "training window one of them stops training.",
         series(f'SELECT count("present") FROM {stored(PUMP_TELEMETRY)} {_HERE} AND ({anywhere})'),
         unit="short",
         width=6,
@@ -102,9 +101,8 @@ def _nulls() -> timeseries.Panel:
     shares = ", ".join(f'1 - count("{name}") / count("present") AS "{name}"' for name in CHANNEL_NAMES)
     return lines(
         "Values not given, by channel",
-        "Share of the readings of each interval in which a channel is null: its sensor gave nothing. Full "
-        "resolution, 30 "
-        "days back at most.",
+        "Share of the readings of each interval in which a channel is null: its sensor gave nothing. Full resolution, "
+        "30 days back at most.",
         series(
             f"SELECT {shares} FROM {stored(PUMP_TELEMETRY)} {_HERE} GROUP BY time($__interval) fill(none)",
             alias="$col",
@@ -151,11 +149,9 @@ def _stuck() -> table.Panel:
     ]
     return listing(
         "Stuck sensors",
-        f"Pumps with a channel that gave one and the same value through the shown range (at least "
-        f"{STUCK_AFTER_READINGS} "
-        "readings): highest less lowest value by channel, red where it is 0. A pump that stands still at the same "
-        "values "
-        "shows up, too.",
+        "Pumps with a channel that gave one and the same value through the shown range (at least "
+        f"{STUCK_AFTER_READINGS} readings): highest less lowest value by channel, red where it is 0. A pump that "
+        "stands still at the same values shows up, too.",
         rows(
             f'SELECT {columns} FROM ({inner}) WHERE "readings" >= {STUCK_AFTER_READINGS} AND ({still}) '
             "GROUP BY device_id"
@@ -172,8 +168,7 @@ def _expectations() -> timeseries.Panel:
     panel = lines(
         "Expectations passed and failed",
         "How many of the gate's expectations held, each time it was asked in the last 90 days, at the end of the "
-        "window "
-        "that it judged.",
+        "window that it judged.",
         series(
             'SELECT sum("passed") AS "passed", count("passed") - sum("passed") AS "failed" '
             f"FROM {stored(EXPECTATION_RESULT)} WHERE $timeFilter GROUP BY time($__interval) fill(none)",
@@ -198,6 +193,7 @@ def _each() -> statetimeline.Panel:
         ),
         unit="none",
         mappings=_PASSED,
+        thresholds=limits("red", (1, "green")),
         width=16,
         height=14,
         per_page=30,

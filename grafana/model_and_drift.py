@@ -115,15 +115,13 @@ def _mix() -> timeseries.Panel:
     panel = lines(
         "Prediction mix",
         "The mean probability that the predictions of each interval give to each state: the share of the readings in "
-        "it, "
-        "as the model sees them.",
+        "it, as the model sees them.",
         series(
             f"SELECT {columns} FROM {ranged(PUMP_PREDICTION)} WHERE $timeFilter AND {OF_MEANS} "
             "GROUP BY time($__interval) fill(null)",
             alias="$col",
         ),
         unit="percentunit",
-        decimals=0,
         lowest=0,
         highest=1,
         interval="1m",
@@ -144,14 +142,12 @@ def _confidence() -> timeseries.Panel:
     panel = lines(
         "Confidence",
         "Mean probability of the state that is told, by state, over the predictions that give one state more than "
-        "half. "
-        "A model that meets what it has not learned becomes less sure.",
+        "half. A model that meets what it has not learned becomes less sure.",
         *targets,
         unit="percentunit",
-        decimals=0,
         lowest=0.5,
         highest=1,
-        interval="1m",
+        interval="5m",
     )
     return dressed(panel, {state.value: [coloured(COLOURS[state])] for state in STATES})
 
@@ -160,17 +156,15 @@ def _drift() -> timeseries.Panel:
     panel = lines(
         "Drift score by channel",
         "How far healthy live readings are from the healthy readings of training, in standard deviations (SD; "
-        "Wasserstein "
-        f"distance). From {CHANNEL_THRESHOLD:g} on a channel counts as drifted; the fleet has drifted where "
-        f"{DRIFTED_SHARE:.0%} of the channels have, or one is at {SINGLE_CHANNEL_THRESHOLD:g} or above. One point a "
-        f"drift "
-        "report, at the end of its window.",
+        f"Wasserstein distance). From {CHANNEL_THRESHOLD:g} on a channel counts as drifted; the fleet has drifted "
+        f"where {DRIFTED_SHARE:.0%} of the channels have, or one is at {SINGLE_CHANNEL_THRESHOLD:g} or above. One "
+        "point a drift report, at the end of its window.",
         series(
             f'SELECT "score" FROM {stored(DRIFT_SCORE)} WHERE $timeFilter AND "channel" <> \'{FLEET_CHANNEL}\' '
             'GROUP BY "channel"',
             alias="$tag_channel",
         ),
-        unit="suffix: SD",
+        unit="suffix:SD",
         width=14,
         height=10,
         decimals=2,
@@ -239,8 +233,7 @@ from(bucket: "{bucket(RESULTS)}")
         "Metrics of each version",
         "Figures on pumps that the version had not seen in training. A version is promoted only if its macro F1 is at "
         f"least {better:g} above that of the best baseline. Warned before: how much of the life was left at the "
-        f"warning, in "
-        "the median. Life error: of the told remaining life in the last third of it.",
+        "warning, in the median. Life error: of the told remaining life in the last third of it.",
         flux(text),
         _METRICS,
         width=24,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from grafana_foundation_sdk.builders import barchart, bargauge, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders.common import (
     GraphThresholdsStyleConfig,
     ReduceDataOptions,
@@ -15,7 +15,6 @@ from grafana_foundation_sdk.builders.common import (
 )
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models.common import (
-    BarGaugeDisplayMode,
     BigValueColorMode,
     BigValueGraphMode,
     BigValueTextMode,
@@ -28,12 +27,11 @@ from grafana_foundation_sdk.models.common import (
     TableCellHeight,
     TooltipDisplayMode,
     VisibilityMode,
-    VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue, ValueMapping
 
 from grafana.queries import Query
-from grafana.style import by_threshold, fixed, health_limits, limits, prop, state_colours
+from grafana.style import by_threshold, health_limits, limits, prop, state_colours
 
 P = TypeVar(
     "P",
@@ -41,8 +39,6 @@ P = TypeVar(
     timeseries.Panel,
     table.Panel,
     statetimeline.Panel,
-    bargauge.Panel,
-    barchart.Panel,
 )
 NOTHING: Final = "nothing"
 # a pump that speaks every five minutes is not silent in between
@@ -112,10 +108,9 @@ def lines(
     return panel.interval(interval) if interval else panel
 
 
-def stacked(panel: timeseries.Panel, *, bars: bool = False, percent: bool = False) -> timeseries.Panel:
+def stacked(panel: timeseries.Panel, *, bars: bool = False) -> timeseries.Panel:
     """The same with its series on top of each other."""
-    mode = StackingMode.PERCENT if percent else StackingMode.NORMAL
-    panel.stacking(StackingConfig().mode(mode).group("A")).fill_opacity(70).line_width(0 if bars else 1)
+    panel.stacking(StackingConfig().mode(StackingMode.NORMAL).group("A")).fill_opacity(70).line_width(0 if bars else 1)
     return panel.draw_style(GraphDrawStyle.BARS) if bars else panel
 
 
@@ -159,8 +154,8 @@ class Column:
         return found + self._colours()
 
     def _colours(self) -> list[DynamicConfigValue]:
-        mappings = state_colours() if self.kind == "state" else list(self.mappings)
-        thresholds = health_limits() if self.kind == "health" else self.thresholds
+        mappings = state_colours(letters=True) if self.kind == "state" else list(self.mappings)
+        thresholds = health_limits(letters=True) if self.kind == "health" else self.thresholds
         found = []
         if mappings:
             found.append(prop("mappings", mappings))
@@ -221,13 +216,3 @@ def state_lines(
     if link is not None:
         panel.override_by_regexp(".*", [prop("links", [{"title": link[0], "url": link[1]}])])
     return panel.disable_pagination() if per_page is None else panel.per_page(per_page)
-
-
-def bars(
-    title: str, help_text: str, *queries: Query, unit: str, width: int = 12, height: int = 9, empty: str = NOTHING
-) -> bargauge.Panel:
-    """One horizontal bar a series, for its latest value."""
-    panel = _framed(bargauge.Panel(), title, help_text, queries, width, height)
-    panel.unit(unit).no_value(empty).color_scheme(fixed("orange")).min(0)
-    panel.orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC)
-    return panel.reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))

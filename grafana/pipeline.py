@@ -24,7 +24,9 @@ PREDICTED: Final = "pdm_inference_predicted_total"
 INFERENCE_QUEUE: Final = "pdm_inference_queue_readings"
 LATENCY: Final = "pdm_inference_reading_to_prediction_seconds"
 LAG_LIMIT_S: Final = 30.0
-PER_SECOND: Final = "suffix: /s"
+PER_SECOND: Final = "suffix:/s"
+# an axis for so many where there are none
+_FEW: Final = 5
 _UP: Final = texts({"1": ("up", "green"), "0": ("down", "red")})
 _BY_TIME: Final = "WHERE $timeFilter GROUP BY time($__interval) fill(null)"
 
@@ -102,8 +104,7 @@ def _refused() -> stat.Panel:
     return figure(
         "Quarantined",
         "Messages that broke the contract within the shown range. They lie in the bridge's quarantine folder with "
-        "their "
-        "reason, and are told on the topic platform/rejected.",
+        "their reason, and are told on the topic platform/rejected.",
         series(f'SELECT sum("n") FROM ({_increase(QUARANTINED)})'),
         unit="none",
         width=6,
@@ -127,23 +128,21 @@ def _rates() -> timeseries.Panel:
     panel = lines(
         "Messages per second",
         "In: taken from the broker. Stored: rows durably written, by measurement. Predicted: predictions published, "
-        "which "
-        "come back in as messages and are stored as pump_prediction.",
+        "which come back in as messages and are stored as pump_prediction.",
         *targets,
         unit=PER_SECOND,
         lowest=0,
         interval=METRICS_INTERVAL,
     )
-    return dressed(panel, {"in": [coloured("blue"), prop("custom.lineWidth", 3)], "quarantined": [coloured("red")]})
+    return dressed(panel, {"in": [coloured("text"), prop("custom.lineWidth", 3)], "quarantined": [coloured("red")]})
 
 
 def _lag() -> timeseries.Panel:
     waiting = f'SELECT max("gauge") FROM {metric(LAG)} {_BY_TIME}'
     panel = lines(
         "Bridge lag and queues",
-        "How long the oldest message in the bridge has waited (left), and how many readings wait in the bridge and "
-        "in the "
-        f"inference service (right). From {LAG_LIMIT_S:g} s an alert is raised.",
+        "How long the oldest message in the bridge has waited (left), and how many readings wait in the bridge and in "
+        f"the inference service (right). From {LAG_LIMIT_S:g} s an alert is raised.",
         series(waiting, alias="lag", ref="A"),
         series(f'SELECT max("gauge") FROM {metric(BRIDGE_QUEUE)} {_BY_TIME}', alias="bridge queue", ref="B"),
         series(f'SELECT max("gauge") FROM {metric(INFERENCE_QUEUE)} {_BY_TIME}', alias="inference queue", ref="C"),
@@ -159,8 +158,7 @@ def _latency() -> timeseries.Panel:
     return _quantiles(
         "From reading to prediction",
         "Time from when a reading was taken, by its own clock, to when its prediction was made: half of them were "
-        "faster "
-        "than p50, 99 of 100 faster than p99. Interpolated between the bounds of the service's histogram.",
+        "faster than p50, 99 of 100 faster than p99. Interpolated between the bounds of the service's histogram.",
         flux(quantiles(LATENCY, 0.5, 0.99)),
     )
 
@@ -183,15 +181,14 @@ def _quarantined() -> timeseries.Panel:
     panel = lines(
         "Quarantined by cause",
         "topic: none of the contract's. payload: no JSON, a field missing, of the wrong type or impossible. device: "
-        "not the "
-        "topic's, or not allowed. time: unreadable, or too far off.",
+        "not the topic's, or not allowed. time: unreadable, or too far off.",
         series(f"{counted} fill(none)", alias="$tag_cause"),
         unit="none",
         width=8,
         lowest=0,
         interval=METRICS_INTERVAL,
     )
-    return stacked(panel, bars=True)
+    return stacked(panel, bars=True).axis_soft_max(_FEW)
 
 
 def _duplicates() -> timeseries.Panel:
@@ -199,15 +196,14 @@ def _duplicates() -> timeseries.Panel:
     panel = lines(
         "Redelivered readings",
         "Readings without a timestamp that came again. known: recognised and not stored twice. undecidable: nothing "
-        "told "
-        "whether they had come before.",
+        "told whether they had come before.",
         series(f"{counted} fill(none)", alias="$tag_kind"),
         unit="none",
         width=8,
         lowest=0,
         interval=METRICS_INTERVAL,
     )
-    return stacked(panel, bars=True)
+    return stacked(panel, bars=True).axis_soft_max(_FEW)
 
 
 def _gaps() -> table.Panel:

@@ -134,8 +134,7 @@ def _missed() -> stat.Panel:
     return figure(
         "Readings missed",
         "Holes in the sequence numbers (measurement_id) of the readings stored in the shown range. A pump that sends "
-        "no "
-        "numbers has none.",
+        "no numbers has none.",
         series(f'SELECT sum("gap") FROM ({_MISSED}) WHERE "gap" >= 0'),
         unit="none",
         thresholds=limits("green", (1, "yellow")),
@@ -145,8 +144,8 @@ def _missed() -> stat.Panel:
 
 def _maintained() -> stat.Panel:
     return figure(
-        "Last maintenance",
-        "What the pump itself says (last_maintenance), as it says it, with the seconds left out.",
+        "Maintained",
+        "When the pump was serviced last, as it says itself (last_maintenance), without the seconds.",
         rows(f'SELECT last("last_maintenance") AS "serviced" FROM {stored(PUMP_TELEMETRY)} {_HERE}'),
         unit="none",
         fields="/^serviced$/",
@@ -181,8 +180,7 @@ def _health() -> timeseries.Panel:
     panel = lines(
         "Health",
         "Predicted health. The dashed lines are where the states begin. 'true' is drawn only where the pump itself "
-        "tells "
-        "its health, as a simulated one does; no model reads it.",
+        "tells its health, as a simulated one does; no model reads it.",
         series(told, alias="$col"),
         series(true, alias="$col", ref="B"),
         unit="percent",
@@ -224,7 +222,6 @@ def _probabilities() -> timeseries.Panel:
             alias="$col",
         ),
         unit="percentunit",
-        decimals=0,
         lowest=0,
         highest=1,
     )
@@ -244,12 +241,14 @@ def _gaps() -> timeseries.Panel:
         lowest=0,
         legend=False,
     )
-    return dressed(stacked(panel, bars=True), {"missed": [coloured("orange")]})
+    return dressed(stacked(panel, bars=True), {"missed": [coloured("orange")]}).axis_soft_max(5)
 
 
 def _alarms() -> table.Panel:
     columns = [
         Column("Time", "When", unit="dateTimeAsLocal", width=200),
+        Column("active", "Active", width=80),
+        Column("severity", "Severity", width=90),
         Column("state", "State", width=100, kind="state"),
         Column("message", "What it says"),
         Column("model_version", "Model", width=230),
@@ -257,10 +256,9 @@ def _alarms() -> table.Panel:
     return listing(
         "Alarms",
         "Each time this pump's alarm was raised, became more severe (active 1), or returned to normal (0), in the "
-        "shown "
-        "range.",
+        "shown range.",
         rows(f'SELECT "active", "severity", "state", "message", "model_version" FROM {stored(PUMP_ALARM)} {_HERE}'),
-        [columns[0], Column("active", "Active", width=80), Column("severity", "Severity", width=90), *columns[2:]],
+        columns,
         width=24,
         sort=("When", True),
         empty="No alarm in this range",

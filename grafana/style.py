@@ -24,6 +24,8 @@ from pdm_platform.contract.states import (
 )
 
 COLOURS: Final = {State.HEALTHY: "green", State.WARNING: "yellow", State.FAULTY: "orange", State.BROKEN: "red"}
+# letters in plain yellow cannot be read on white
+_LETTERS: Final = {**COLOURS, State.WARNING: "dark-yellow"}
 PLAIN: Final = "text"
 
 
@@ -33,19 +35,21 @@ def limits(first: str, *steps: tuple[float, str]) -> ThresholdsConfig:
     return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(found)
 
 
-def health_limits() -> ThresholdsConfig:
-    """The colour of the state that a health in percent means."""
+def health_limits(*, letters: bool = False) -> ThresholdsConfig:
+    """The colour of the state that a health in percent means; letters: of text in a table."""
+    colours = _LETTERS if letters else COLOURS
     return limits(
-        COLOURS[State.BROKEN],
-        (FAULTY_ABOVE_PERCENT, COLOURS[State.FAULTY]),
-        (WARNING_ABOVE_PERCENT, COLOURS[State.WARNING]),
-        (HEALTHY_ABOVE_PERCENT, COLOURS[State.HEALTHY]),
+        colours[State.BROKEN],
+        (FAULTY_ABOVE_PERCENT, colours[State.FAULTY]),
+        (WARNING_ABOVE_PERCENT, colours[State.WARNING]),
+        (HEALTHY_ABOVE_PERCENT, colours[State.HEALTHY]),
     )
 
 
-def state_colours() -> list[ValueMapping]:
-    """A state's name in its colour."""
-    return texts({state.value: (state.value, COLOURS[state]) for state in STATES})
+def state_colours(*, letters: bool = False) -> list[ValueMapping]:
+    """A state's name in its colour; letters: of text in a table."""
+    colours = _LETTERS if letters else COLOURS
+    return texts({state.value: (state.value, colours[state]) for state in STATES})
 
 
 def texts(shown: dict[str, tuple[str, str]]) -> list[ValueMapping]:
@@ -68,11 +72,6 @@ def by_threshold() -> FieldColor:
 def by_name() -> FieldColor:
     """A colour for each name, the same in every panel."""
     return FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
-
-
-def fixed(colour: str) -> FieldColor:
-    """Always this colour."""
-    return FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colour)
 
 
 def prop(name: str, value: object) -> DynamicConfigValue:

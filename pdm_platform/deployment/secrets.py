@@ -156,4 +156,5 @@ def read_roles(vault: Vault) -> dict[str, Role]:
 
 
 def _random() -> bytes:
-    return secrets.token_urlsafe(32).encode()
+    # no sign that begins an option or means something to a shell: people and scripts put these into commands
+    return secrets.token_hex(32).encode()

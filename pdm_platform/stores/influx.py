@@ -18,26 +18,30 @@ from pdm_platform.stores.rows import check_devices, conform
 # what is turned into text at once
 _SLICE_ROWS: Final = 20_000
 _SLICE_BYTES: Final = 64 * 1024 * 1024
-# less than what the bridge has for a sign of progress, and it opens the store anew after a failure
-_OPENS_WITHIN_S: Final = 10.0
 
 
 class InfluxStore:
     """Points in the buckets `{prefix}_…` of one InfluxDB, which must exist (`pdmctl store init` makes them).
 
-    Raises StoreError where the server does not answer or refuses the token, SettingsError without one.
+    Raises StoreError where the server does not answer, refuses the token or has no such organisation, SettingsError
+    without a token.
     """
 
     def __init__(self, address: InfluxAddress, token: str, token_from: str = "") -> None:
         if not token:
+            missing = f"{token_from}, is empty" if token_from else "none is set"
             raise SettingsError(
-                f"the store at {address.url} needs a token, and {token_from or 'neither variable'} has none",
-                hint="Set PDM_STORE_TOKEN_FILE or PDM_STORE_TOKEN.",
+                f"the store at {address.url} needs a token, and {missing}",
+                hint="Set PDM_STORE_TOKEN_FILE or PDM_STORE_TOKEN. `pdmctl store init` makes tokens.",
             )
         self._prefix = address.prefix
         self._http = InfluxHttp(address, token, token_from)
-        # told now rather than at the first reading: whether the server answers and knows the token
-        self._http.ask(f"{self._prefix}_…", "SHOW DATABASES", within_s=_OPENS_WITHIN_S)
+        # told now rather than at the first reading; a wrong organisation would not even hinder reading
+        try:
+            self._http.check()
+        except StoreError:
+            self._http.close()
+            raise
 
     def write(self, measurement: Measurement, rows: pa.Table) -> None:
         """See TelemetryStore.write. Requests of a bounded size, one after the other."""

@@ -22,12 +22,17 @@ _CONNECT_S: Final = 5.0
 # influxd gives up on a write after 10 s by itself; the bridge must show progress within 30 s
 _WRITE_S: Final = 20.0
 _READ_S: Final = 60.0
+# less than what the bridge has for a sign of progress: it opens the store anew after a failure
+_CHECK_S: Final = 10.0
 _MAX_REASON: Final = 500
 _BUSY: Final = (429, 503)
 _REFUSED: Final = (401, 403)
 # Answers about the lines of a request rather than the request: lines that cannot be parsed, a partial write, and a
 # body that is too large. Others with 4xx come from wrong settings or from a proxy and are no line's fault.
 _LINE_FAULTS: Final = {400: "unable to parse", 413: "", 422: "partial write"}
+
+# what urllib3 says before the cause: the address, which the message has, and its own classes
+_CONNECTION: Final = re.compile(r"^HTTPS?Connection(Pool)?\(.*?\): ")
 
 
 class _Series(msgspec.Struct):
@@ -44,6 +49,11 @@ class _Answer(msgspec.Struct):
     results: list[_Result]
 
 
+class _Buckets(msgspec.Struct):
+    buckets: list[Any]
+
+
+_BUCKETS: Final = msgspec.json.Decoder(_Buckets)
 _ANSWERS: Final = msgspec.json.Decoder(_Answer)
 
 
@@ -71,6 +81,7 @@ class InfluxHttp:
         self._pool = urllib3.PoolManager(
             maxsize=8,
             retries=False,
+            timeout=urllib3.Timeout(connect=_CONNECT_S, read=_READ_S),
             headers={"Authorization": f"Token {token}"},
         )
         self._closed = False
@@ -84,17 +95,28 @@ class InfluxHttp:
         self._pool.clear()
         self._client.close()  # type: ignore[no-untyped-call]
 
+    def check(self) -> None:
+        """Raises StoreError where the server does not answer, refuses the token or has no such organisation."""
+        with self._failures_named("use", ""):
+            answer = self._pool.request(
+                "GET",
+                f"{self._address.url}/api/v2/buckets",
+                fields={"org": self._address.org, "limit": "1"},
+                timeout=urllib3.Timeout(connect=_CONNECT_S, read=_CHECK_S),
+            )
+            if answer.status != 200:
+                self._fail("use", "", answer.status, answer.data.decode(errors="replace"), answer.headers)
+            _BUCKETS.decode(answer.data)
+
     def write(self, bucket: str, lines: bytes) -> None:
         """Write lines in one request; on return they are on the server's disk. Raises LinesRefusedError, StoreError."""
         with self._failures_named("write to", bucket):
             self._writes.write(bucket, self._address.org, lines)
 
-    def ask(
-        self, bucket: str, query: str, *, within_s: float = _READ_S, **params: object
-    ) -> list[list[dict[str, Any]]]:
+    def ask(self, bucket: str, query: str, **params: object) -> list[list[dict[str, Any]]]:
         """Rows of each statement of an InfluxQL query, as dicts by column; for small answers."""
         with self._failures_named("read", bucket):
-            answer = self._post(bucket, query, params, "application/json", within_s)
+            answer = self._post(bucket, query, params, "application/json")
             results = _ANSWERS.decode(answer.data).results
         for result in results:
             if result.error:
@@ -111,7 +133,7 @@ class InfluxHttp:
         It does not tell an error of the statement: the server answers with no rows, or stops after some.
         """
         with self._failures_named("read", bucket):
-            answer = self._post(bucket, query, params, "application/csv", _READ_S, chunked="true")
+            answer = self._post(bucket, query, params, "application/csv", chunked="true")
             try:
                 yield answer
             except BaseException:
@@ -120,7 +142,7 @@ class InfluxHttp:
             answer.release_conn()
 
     def _post(
-        self, bucket: str, query: str, params: Mapping[str, object], accept: str, within_s: float, **more: str
+        self, bucket: str, query: str, params: Mapping[str, object], accept: str, **more: str
     ) -> urllib3.BaseHTTPResponse:
         fields = {"db": bucket, "epoch": "ns", "q": query, **more}
         if params:
@@ -132,7 +154,6 @@ class InfluxHttp:
             encode_multipart=False,
             headers={**self._pool.headers, "Accept": accept},
             preload_content=False,
-            timeout=urllib3.Timeout(connect=_CONNECT_S, read=within_s),
         )
         if answer.status != 200:
             text = answer.data.decode(errors="replace")
@@ -141,8 +162,9 @@ class InfluxHttp:
 
     @contextmanager
     def _failures_named(self, action: str, bucket: str) -> Iterator[None]:
+        """action: "read", "write to", or "use" with no bucket, which is the server as a whole."""
         if self._closed:
-            raise StoreError(f"cannot {action} bucket {bucket!r}: this store was closed")
+            raise StoreError(f"{self._cannot(action, bucket)}: this store was closed")
         try:
             yield
         except ApiException as error:
@@ -152,27 +174,31 @@ class InfluxHttp:
         except (HTTPError, OSError, msgspec.DecodeError) as error:
             self._fail_connection(action, bucket, str(error) or type(error).__name__)
 
+    def _cannot(self, action: str, bucket: str) -> str:
+        return f"cannot {action} " + (f"bucket {bucket!r}" if bucket else "the store")
+
     def _fail_connection(self, action: str, bucket: str, cause: str) -> NoReturn:
+        cause = _CONNECTION.sub("", cause)[:_MAX_REASON]
         raise StoreError(
-            f"cannot {action} bucket {bucket!r}: InfluxDB at {self._address.url}: {cause[:_MAX_REASON]}",
-            hint="Is it running, and is PDM_STORE_URL right? `pdmctl doctor` tests the store.",
+            f"{self._cannot(action, bucket)}: InfluxDB at {self._address.url}: {cause}",
+            hint="Is it running, and is PDM_STORE_URL right?",
         ) from None
 
     def _fail(self, action: str, bucket: str, status: int, body: str, headers: Mapping[str, str]) -> NoReturn:
         reason = _message(body)
-        if action != "read" and _LINE_FAULTS.get(status, "\0") in reason:
+        if action == "write to" and _LINE_FAULTS.get(status, "\0") in reason:
             raise LinesRefusedError(reason) from None
         if status in _REFUSED:
-            raise StoreAccessError(
-                f"InfluxDB refused the token for bucket {bucket!r} ({status}): {reason}",
-                hint=f"{self._token_from} may not {action} it. `pdmctl store init` makes tokens.",
-            ) from None
+            what = f"InfluxDB refused the token{f' for bucket {bucket!r}' if bucket else ''} ({status}): {reason}"
+            cause = f" may not {action} it" if bucket else f": {self._address.url} does not know this token"
+            raise StoreAccessError(what, hint=f"{self._token_from}{cause}. `pdmctl store init` makes tokens.") from None
         if status == 404:
+            hint = "`pdmctl store init` makes the buckets of PDM_STORE_URL."
             raise StoreError(
-                f"cannot {action} bucket {bucket!r}: {reason}",
-                hint="`pdmctl store init` makes the buckets of PDM_STORE_URL.",
+                f"{self._cannot(action, bucket)}: {reason}",
+                hint=hint if bucket else f"`org` in PDM_STORE_URL must be one that {self._address.url} has.",
             ) from None
-        what = f"cannot {action} bucket {bucket!r}: InfluxDB answered {status}: {reason}"
+        what = f"{self._cannot(action, bucket)}: InfluxDB answered {status}: {reason}"
         if status in _BUSY:
             raise StoreBusyError(
                 what, hint="It is tried again later.", retry_after_s=retry_after_s(headers.get("Retry-After", ""))

@@ -17,6 +17,7 @@ import dagster as dg
 import msgspec
 import pytest
 
+from pdm_platform.contract.channels import CHANNELS
 from pdm_platform.contract.measurements import PUMP_PREDICTION, PUMP_TELEMETRY, Window
 from pdm_platform.contract.payloads import Telemetry, decode, encode
 from pdm_platform.contract.times import NS_PER_MS, iso_of
@@ -31,15 +32,24 @@ from pdm_platform.stores.telemetry import TelemetryStore, open_store
 from simulators.live import LiveFleet
 from simulators.plans import FleetPlan
 from simulators.speeds import Speed
+from tests.grafana.site_store import SiteStore, made_ready
 from tests.servers.influxd import Influxd
 
-HOURS = 2.0
+HOURS = 36.0
 NAMES = tuple(f"{site}.pump-{number:02d}" for site in ("north", "south") for number in range(1, 7))
-GAPPY, DEAF, STUCK, HOT, SILENT = NAMES[0], NAMES[1], NAMES[2], NAMES[3], NAMES[4]
+GAPPY, DEAF, STUCK, ODD, SILENT = NAMES[0], NAMES[1], NAMES[2], NAMES[3], NAMES[4]
+# Six lives of about twenty hours: the last six hours hold pumps in every state, and repaired ones.
 PLAN = FleetPlan(
-    pumps=len(NAMES), speed=Speed.STRESS, interval_s=10.0, failing=4, chaos_pumps=1, stagger_s=1_500, repair_after_s=900
+    pumps=len(NAMES),
+    seed=4,
+    speed=Speed.ACCELERATED,
+    interval_s=120.0,
+    failing=6,
+    chaos_pumps=1,
+    stagger_s=3_600,
+    repair_after_s=7_200,
 )
-LIVES = "stress:8,accelerated:2"
+LIVES = "stress:4,accelerated:6"
 _TOPICS = Topics()
 
 
@@ -52,8 +62,9 @@ def flawed(reading: Telemetry, age_s: float) -> Telemetry | None:
         return msgspec.structs.replace(reading, temperature=None)
     if reading.device_id == STUCK:
         return msgspec.structs.replace(reading, pressure=4.2)
-    if reading.device_id == HOT and number % 30 == 0:
-        return msgspec.structs.replace(reading, temperature=199.0)
+    if reading.device_id == ODD and number % 3 == 0:
+        channel = CHANNELS[number // 3 % len(CHANNELS)]
+        return msgspec.structs.replace(reading, **{channel.name: 1.3 * channel.plausible_max})
     return reading
 
 
@@ -64,32 +75,32 @@ class Plant:
     home: Path
     environment: Mapping[str, str]
     processes: Processes
+    site: SiteStore
     store: TelemetryStore
-    influxd: Influxd
-    bridge_port: int
-    inference_port: int
 
     @property
     def settings(self) -> PlatformSettings:
+        """How its broker is reached."""
         return PlatformSettings(home=self.home, mqtt_port=int(self.environment["PDM_MQTT_PORT"]))
 
-    def run_job(self, job: str, config: dict[str, dict[str, Any]], *, succeeds: bool = True) -> None:
-        """Run one Dagster job, as `pdmctl job` does, to its end."""
-        path = self.home / f"{job}.json"
+    @property
+    def of_dagster(self) -> dict[str, str]:
+        """The environment of what runs jobs."""
+        return {**self.environment, "PDM_STORE_TOKEN": self.site.token("dagster")}
+
+    def start_job(self, job: str, config: dict[str, dict[str, Any]]) -> Process:
+        """Start a run of one Dagster job, as `pdmctl job` does."""
+        path = self.home / f"job-{len(self.processes.children)}.json"
         ops = {name: {"config": values} for name, values in config.items()}
         path.write_text(json.dumps({"ops": ops}), encoding="utf-8")
-        process = Process(
-            f"job-{job}",
-            pdmctl("job", job, "--config", str(path)),
-            self.environment,
-            self.home / f"job-{job}.log",
-            restart=False,
-            stdout=subprocess.PIPE,
-        )
+        command, log = pdmctl("job", job, "--config", str(path)), path.with_suffix(".log")
+        process = Process(path.stem, command, self.of_dagster, log, restart=False, stdout=subprocess.PIPE)
         self.processes.start(process)
-        assert process.handle is not None
-        said, _ = process.handle.communicate()
-        assert (process.handle.returncode == 0) is succeeds, said[-3_000:] + process.log_tail()
+        return process
+
+    def run_job(self, job: str, config: dict[str, dict[str, Any]]) -> None:
+        """The same, to its end."""
+        ended(self.start_job(job, config))
 
     def simulate(self, duration_s: float) -> Process:
         """Start a small live fleet in real time."""
@@ -128,7 +139,7 @@ class Plant:
     def record_runs(self) -> None:
         """Tell the store of the jobs' runs, by the sensors that Dagster's daemon evaluates in a plant."""
         with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.from_config(str(self.home / "dagster")) as known:
-            for name, value in self.environment.items():
+            for name, value in self.of_dagster.items():
                 patch.setenv(name, value)
             for run in known.get_runs():
                 _record(known, run)
@@ -153,8 +164,9 @@ def _record(known: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 
 @contextmanager
 def running_plant(home: Path, influxd: Influxd) -> Iterator[Plant]:
-    """The processes, healthy, with nothing in the store yet. The buckets must be there."""
+    """The processes, healthy, with nothing in the store yet. influxd: started, and not set up."""
     bridge_port, inference_port = free_port(), free_port()
+    site = made_ready(influxd, home, *(f"http://127.0.0.1:{port}/metrics" for port in (bridge_port, inference_port)))
     environment = {
         **NO_TELEMETRY,
         "PDM_HOME": str(home),
@@ -163,32 +175,47 @@ def running_plant(home: Path, influxd: Influxd) -> Iterator[Plant]:
         "PDM_BRIDGE_HTTP_PORT": str(bridge_port),
         "PDM_INFERENCE_HTTP_PORT": str(inference_port),
         "PDM_INFERENCE_RELOAD_S": "0.5",
-        "PDM_STORE_URL": influxd.store_url("pdm"),
-        "PDM_STORE_TOKEN": influxd.operator_token,
+        "PDM_STORE_URL": site.url,
         "DAGSTER_HOME": str(home / "dagster"),
     }
     (home / "dagster").mkdir(parents=True)
     (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
-    processes = Processes()
-    store = open_store(environment["PDM_STORE_URL"], token=influxd.operator_token)
+    store = open_store(site.url, token=influxd.operator_token)
+    plant = Plant(home, environment, Processes(), site, store)
     try:
-        broker = processes.start(Process("broker", pdmctl("broker"), environment, home / "broker.log"))
-        processes.wait_listening(broker, int(environment["PDM_MQTT_PORT"]))
-        bridge = processes.start(Process("bridge", pdmctl("bridge"), environment, home / "bridge.log", bridge_port))
-        command = pdmctl("inference")
-        inference = processes.start(Process("inference", command, environment, home / "inference.log", inference_port))
-        processes.wait_healthy(bridge)
-        processes.wait_healthy(inference, besides="model")
-        yield Plant(home, environment, processes, store, influxd, bridge_port, inference_port)
+        _start(plant)
+        yield plant
     finally:
-        processes.stop()
+        plant.processes.stop()
         store.close()
 
 
+def _start(plant: Plant) -> None:
+    environment, home, processes = plant.environment, plant.home, plant.processes
+    bridge_port, inference_port = (int(environment[f"PDM_{name}_HTTP_PORT"]) for name in ("BRIDGE", "INFERENCE"))
+    broker = processes.start(Process("broker", pdmctl("broker"), environment, home / "broker.log"))
+    processes.wait_listening(broker, int(environment["PDM_MQTT_PORT"]))
+    writer = {**environment, "PDM_STORE_TOKEN": plant.site.token("bridge")}
+    bridge = processes.start(Process("bridge", pdmctl("bridge"), writer, home / "bridge.log", bridge_port))
+    command = pdmctl("inference")
+    inference = processes.start(Process("inference", command, environment, home / "inference.log", inference_port))
+    processes.wait_healthy(bridge)
+    processes.wait_healthy(inference, besides="model")
+
+
+def ended(job: Process, *, succeeds: bool = True) -> None:
+    """Wait for a job's end."""
+    assert job.handle is not None
+    said, _ = job.handle.communicate()
+    assert (job.handle.returncode == 0) is succeeds, said[-3_000:] + job.log_tail()
+
+
 def fill(plant: Plant) -> None:
-    """Two hours of a plant: a model trained and promoted, pumps predicted, a drift report, flaws, a failed run."""
+    """A day and a half of a plant: a model promoted, pumps predicted, drift reported, flaws, a failed run."""
     live = plant.simulate(600.0)
+    nothing = {"window_start": "2020-01-01T00:00:00Z", "window_end": "2020-01-01T01:00:00Z"}
     plant.run_job("retrain", {"simulated_lifecycles": {"seed": 7, "plan": LIVES}})
+    failing = plant.start_job("monitor", dict.fromkeys(("drift_report", "prediction_quality"), nothing))
     wait_until(lambda: not _inference(plant).problems(), "the model serves")
     plant.publish([("factory/pumps/north.pump-01/telemetry", b"{"), ("factory/nonsense", b"1")])
     end_ms = time.time_ns() // NS_PER_MS
@@ -198,9 +225,9 @@ def fill(plant: Plant) -> None:
     assert plant.store.count(PUMP_TELEMETRY, window, devices=NAMES) == published
     span = {"window_start": iso_of(window.start_ns), "window_end": iso_of(window.end_ns)}
     plant.run_job("monitor", dict.fromkeys(("drift_report", "prediction_quality"), span))
-    nothing = {"window_start": "2020-01-01T00:00:00Z", "window_end": "2020-01-01T01:00:00Z"}
-    plant.run_job("monitor", dict.fromkeys(("drift_report", "prediction_quality"), nothing), succeeds=False)
+    ended(failing, succeeds=False)
     plant.record_runs()
+    plant.site.downsample(window)
     live.signal(signal.SIGTERM)
 
 

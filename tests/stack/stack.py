@@ -1,6 +1,5 @@
 """The stack as a user has it: `make up`, the published addresses, Docker's own view of its containers."""
 
-import base64
 import json
 import os
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pdm_platform.local.processes import free_port
+from tests.servers.grafana import Grafana
 
 ROOT = Path(__file__).parents[2]
 # a proxy of the environment must not be asked for what listens on loopback
@@ -112,7 +112,7 @@ class ComposeStack:
         """Rows of an InfluxQL query, asked through Grafana's data source, as a panel asks."""
         address = urllib.parse.urlencode({"db": database, "q": query, "epoch": "ns"})
         path = f"/api/datasources/proxy/uid/pdm-influxql/query?{address}"
-        answer = self.grafana(path)
+        answer = self.grafana.api("GET", path)
         (result,) = answer["results"]
         assert "error" not in result, result
         return [
@@ -126,13 +126,11 @@ class ComposeStack:
         rows = self.influxql(f'SELECT count("present") FROM "{measurement}" {where}', database)
         return int(rows[0]["count"]) if rows else 0
 
-    def grafana(self, path: str) -> Any:
-        """The JSON answer of Grafana to its admin."""
+    @property
+    def grafana(self) -> Grafana:
+        """Its Grafana, asked as admin."""
         password = (self.secrets / "operator" / "grafana-admin-password").read_text().strip()
-        credentials = base64.b64encode(f"admin:{password}".encode()).decode()
-        return _ask(
-            f"http://127.0.0.1:{self.ports['GRAFANA']}{path}", headers={"Authorization": f"Basic {credentials}"}
-        )
+        return Grafana(f"http://127.0.0.1:{self.ports['GRAFANA']}", self.secrets, password)
 
     def graphql(self, query: str, **variables: Any) -> Any:
         """The data of a GraphQL query to Dagster's webserver, which is what its UI asks."""

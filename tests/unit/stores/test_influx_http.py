@@ -25,8 +25,11 @@ def proxy(answer: Answer) -> Iterator[InfluxHttp]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            status, headers, body = answer
             self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            status, headers, body = answer
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
@@ -60,6 +63,10 @@ def ask(http: InfluxHttp) -> None:
 def stream(http: InfluxHttp) -> None:
     with http.stream("pdm_raw", "SELECT v FROM m") as answer:
         answer.read()
+
+
+def check(http: InfluxHttp) -> None:
+    http.check()
 
 
 def refusal(message: str) -> bytes:
@@ -109,6 +116,31 @@ def test_a_refused_token_is_named_by_bucket_and_source_and_never_shown(
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "what", "hint"),
+    [
+        (
+            401,
+            refusal("unauthorized access"),
+            "refused the token (401): unauthorized access",
+            "PDM_STORE_TOKEN: ",
+        ),
+        (404, refusal("organization name not found"), "organization name not found", "`org` in PDM_STORE_URL"),
+        (400, refusal("unable to parse"), "cannot use the store: InfluxDB answered 400: unable to parse", ""),
+        (503, b"", "cannot use the store: InfluxDB answered 503", "tried again"),
+        (200, b"<html>welcome</html>", "cannot use the store: InfluxDB at http://127.0.0.1:", "PDM_STORE_URL"),
+        (200, b'{"databases":[]}', "missing required field `buckets`", "PDM_STORE_URL"),
+    ],
+)
+def test_what_is_no_usable_influxdb_is_told_when_it_is_checked(status: int, body: bytes, what: str, hint: str) -> None:
+    with proxy((status, {}, body)) as http, pytest.raises(StoreError) as error:
+        check(http)
+
+    assert not isinstance(error.value, LinesRefusedError)
+    assert what in error.value.what
+    assert hint in error.value.hint
+
+
+@pytest.mark.parametrize(
     ("status", "message", "refused"),
     [
         (400, "unable to parse 'm v= 1': missing field value", True),
@@ -151,8 +183,8 @@ def test_a_server_that_is_not_there_is_named_with_what_to_do() -> None:
         address = repr(http)
 
     gone = InfluxHttp(InfluxAddress("http://127.0.0.1:1", "pdm", "plant"), TOKEN, "")
-    for action in (write, ask, stream):
-        with pytest.raises(StoreError, match=r"'pdm_raw': InfluxDB at http://127\.0\.0\.1:1") as refused:
+    for action in (write, ask, stream, check):
+        with pytest.raises(StoreError, match=r": InfluxDB at http://127\.0\.0\.1:1: .*refused") as refused:
             action(gone)
         assert "PDM_STORE_URL" in refused.value.hint
     assert "plant" in address
@@ -163,6 +195,6 @@ def test_a_closed_connection_closes_again_and_refuses_the_rest() -> None:
         http.close()
         http.close()
 
-        for action in (write, ask, stream):
+        for action in (write, ask, stream, check):
             with pytest.raises(StoreError, match="closed"):
                 action(http)

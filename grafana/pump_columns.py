@@ -1,0 +1,14 @@
+"""Columns about pumps that several tables show."""
+
+from typing import Final
+
+from grafana.panels import Column
+from grafana.shell import pump_link
+
+PUMP: Final = Column("device_id", "Pump", link=pump_link())
+STATE: Final = Column("state", "State", width=100, kind="state")
+PREDICTED: Final = (
+    STATE,
+    Column("health_percent", "Health", unit="percent", width=90, decimals=0, kind="health"),
+    Column("rul_hours", "Life left", unit="h", width=110, decimals=1),
+)

@@ -1,0 +1,73 @@
+"""One plant and one Grafana for all tests of the dashboards: the plant is filled once, then only asked."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.grafana.plant import Plant, fill, running_plant
+from tests.servers.grafana import Grafana, running_grafana
+from tests.servers.influxd import Influxd, started_influxd
+
+
+@dataclass(frozen=True)
+class Site:
+    """A plant that has run, and when it was filled."""
+
+    plant: Plant
+    influxd: Influxd
+    end_ns: int
+
+
+@dataclass
+class Webhook:
+    """What listens where alerts go, and the messages that came."""
+
+    url: str
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """For tests marked needs_own_influxd."""
+    folder = tmp_path_factory.mktemp("site")
+    with started_influxd(folder / "influxd") as influxd, running_plant(folder / "plant", influxd) as plant:
+        fill(plant)
+        yield Site(plant, influxd, time.time_ns())
+
+
+@pytest.fixture(scope="session")
+def webhook() -> Iterator[Webhook]:
+    """A listener on loopback."""
+    messages: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield Webhook(f"http://127.0.0.1:{server.server_port}/alerts", messages)
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def grafana(site: Site, webhook: Webhook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grafana]:
+    """Reads the plant with the token that Grafana has in the stack; alerts go to the webhook."""
+    token = site.plant.site.token("grafana")
+    told = {"PDM_ALERT_WEBHOOK_URL": webhook.url}
+    folder = tmp_path_factory.mktemp("grafana")
+    with running_grafana(folder, influx_url=site.influxd.url, token=token, environment=told) as server:
+        yield server
