@@ -17,6 +17,9 @@ MIN_READINGS: Final = 10
 MIN_SLOPE_ERRORS: Final = 8.0
 # Predicted health of a new pump wanders between about 92 and 100 %: a slope up there is no wear yet.
 VISIBLE_BELOW_PERCENT: Final = 90.0
+# So far above the line of a longer memory, health was restored: what that memory holds is the life before the repair.
+# Wear bends the other way, down from the longer line; what the models' scatter makes of a level is a few percent.
+RESTORED_PERCENT: Final = 20.0
 # A slope that leads further ahead than this cannot be told from no slope at all.
 MAX_RUL_HOURS: Final = 8_760.0
 _DECAY: Final = 1.0 - 1.0 / np.array(MEMORIES_READINGS)[:, None]
@@ -46,7 +49,8 @@ def fold(
     health of NaN and for lengths that differ.
     Formula: exponentially weighted least squares in its centred, updating form (West 1979, CACM 22(9), 532-535), with a
     memory of 25, 200 and 1,600 readings; the shortest memory whose line clearly falls is followed. 'Clearly' is eight
-    standard errors of the slope, with the line below 90 %.
+    standard errors of the slope, with the line below 90 %. Where the shortest line runs 20 % above a longer one, the
+    pump was repaired, and the longer one starts again from the shortest.
     """
     health = np.asarray(health_percent, np.float64)
     if np.isnan(health).any() or len(health) != len(time_ns):
@@ -58,7 +62,7 @@ def fold(
     for turn in batch.rounds():
         rows, taken = batch.row[turn], turn[batch.newer[turn]]
         new = batch.row[taken]
-        lines[new] = _updated(lines[new].T, times[taken], last_ns[new], health[taken]).T
+        lines[new] = _restarted(_updated(lines[new].T, times[taken], last_ns[new], health[taken])).T
         last_ns[new] = times[taken]
         rul_hours[turn] = _remaining(lines[rows].T)
     return batch.unsort(rul_hours)
@@ -85,13 +89,26 @@ def _updated(lines: FloatArray, time_ns: IntArray, last_ns: IntArray, health: Fl
     )
 
 
+def _restarted(lines: FloatArray) -> FloatArray:
+    level = _level(lines)
+    restored = level[0] - level > RESTORED_PERCENT
+    return np.where(restored, lines[:, :1], lines)
+
+
+def _level(lines: FloatArray) -> FloatArray:
+    """Each line's health at the newest reading; NaN before the second."""
+    _, _, mean_h, mean_health, time_time, time_health, _ = lines
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return mean_health - time_health / time_time * mean_h
+
+
 def _remaining(lines: FloatArray) -> FloatArray:
-    seen, weight, mean_h, mean_health, time_time, time_health, health_health = lines
+    seen, weight, _, _, time_time, time_health, health_health = lines
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = time_health / time_time
         scatter = np.maximum(health_health - slope * time_health, 0.0)
         slope_error = np.sqrt(scatter / (weight - 2.0) / time_time)
-        level = mean_health - slope * mean_h
+        level = _level(lines)
         above_end = np.maximum(level - FAULTY_ABOVE_PERCENT, 0.0)
         hours = above_end / -slope
     falls = (slope + MIN_SLOPE_ERRORS * slope_error < 0.0) & (level < VISIBLE_BELOW_PERCENT)
