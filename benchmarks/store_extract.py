@@ -48,12 +48,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, running_influxd(Path(folder) / "influxd") as server:
         prefix = f"bench-{secrets.token_hex(4)}"
         bucket_id = server.create_bucket(f"{prefix}_raw", shard_group_s=_SHARD_GROUP_S)
+        existing = server.process is None
         try:
-            print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {server.url}")
+            print(f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}, {server.url}")
             _measure(server, prefix, given)
             _print_size(server, Path(folder), given.readings)
         finally:
-            if server.process is None:
+            if existing:
                 server.api("DELETE", f"/api/v2/buckets/{bucket_id}")
 
 

@@ -192,7 +192,7 @@ def _standing_alarms() -> table.Panel:
         f"above a state and ends after {CLEAR_AFTER_READINGS} HEALTHY ones in a row. Since is when it was raised or "
         "became more severe; state, health and remaining life are what was predicted then.",
         rows(text),
-        [PUMP, Column("Time", "Since", unit="dateTimeFromNow", width=125), *PREDICTED],
+        [PUMP, Column("Time", "Since", unit="dateTimeFromNow", width=118), *PREDICTED],
         width=12,
         height=12,
         sort=("Since", True),

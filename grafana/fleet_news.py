@@ -30,7 +30,7 @@ def _new_alarms() -> table.Panel:
         "Each time a pump's state got worse within the last 24 hours, whatever the shown range: the alarms raised and "
         "those that became more severe, with what was predicted then.",
         rows(text),
-        [Column("Time", "When", unit="dateTimeFromNow", width=125), PUMP, *PREDICTED],
+        [Column("Time", "When", unit="dateTimeFromNow", width=118), PUMP, *PREDICTED],
         sort=("When", True),
         empty="Nothing worsened",
     )

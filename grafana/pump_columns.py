@@ -6,7 +6,7 @@ from grafana.panels import Column
 from grafana.shell import pump_link
 
 PUMP: Final = Column("device_id", "Pump", link=pump_link())
-STATE: Final = Column("state", "State", width=100, kind="state")
+STATE: Final = Column("state", "State", width=95, kind="state")
 PREDICTED: Final = (
     STATE,
     Column("health_percent", "Health", unit="percent", width=90, decimals=0, kind="health"),

@@ -82,17 +82,16 @@ def metric(name: str) -> str:
     return f'"{bucket(METRICS)}"."autogen"."{name}"'
 
 
-def rate(name: str, *, by: str = "", where: str = "") -> str:
+def rate(name: str, *, by: str = "") -> str:
     """Events per second of a counter, summed over its labels, or one series for each value of the label `by`.
 
     A counter that starts again at 0 with its process gives no negative rate.
     """
-    inner = (
-        f'SELECT non_negative_derivative(last("counter"), 1s) AS "rate" FROM {metric(name)} '
-        f"WHERE $timeFilter{where} GROUP BY time($__interval), * fill(none)"
-    )
+    # between two looks at the metrics each: the window that has just begun holds no whole interval yet
+    each = f'SELECT non_negative_derivative("counter", 1s) AS "rate" FROM {metric(name)} WHERE $timeFilter GROUP BY *'
+    mean = f'SELECT mean("rate") AS "rate" FROM ({each}) WHERE $timeFilter GROUP BY time($__interval), * fill(none)'
     tags = f', "{by}"' if by else ""
-    return f'SELECT sum("rate") FROM ({inner}) WHERE $timeFilter GROUP BY time($__interval){tags} fill(none)'
+    return f'SELECT sum("rate") FROM ({mean}) WHERE $timeFilter GROUP BY time($__interval){tags} fill(none)'
 
 
 def quantiles(name: str, *quantile: float) -> str:

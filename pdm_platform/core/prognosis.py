@@ -99,7 +99,8 @@ def _level(lines: FloatArray) -> FloatArray:
     """Each line's health at the newest reading; NaN before the second."""
     _, _, mean_h, mean_health, time_time, time_health, _ = lines
     with np.errstate(divide="ignore", invalid="ignore"):
-        return mean_health - time_health / time_time * mean_h
+        level: FloatArray = mean_health - time_health / time_time * mean_h
+    return level
 
 
 def _remaining(lines: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.grafana.plant import Plant, fill, running_plant
-from tests.servers.grafana import Grafana, running_grafana
+from tests.servers.grafana import Grafana, command, running_grafana
 from tests.servers.influxd import Influxd, started_influxd
 
 
@@ -30,15 +30,6 @@ class Webhook:
 
     url: str
     messages: list[dict[str, Any]] = field(default_factory=list)
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """For tests marked needs_own_influxd."""
-    folder = tmp_path_factory.mktemp("site")
-    with started_influxd(folder / "influxd") as influxd, running_plant(folder / "plant", influxd) as plant:
-        fill(plant)
-        yield Site(plant, influxd, time.time_ns())
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +55,27 @@ def webhook() -> Iterator[Webhook]:
 
 
 @pytest.fixture(scope="session")
-def grafana(site: Site, webhook: Webhook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grafana]:
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    """For tests marked needs_own_influxd. It runs, and there is nothing in its store yet."""
+    folder = tmp_path_factory.mktemp("site")
+    with started_influxd(folder / "influxd") as influxd, running_plant(folder / "plant", influxd) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def grafana(plant: Plant, webhook: Webhook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grafana]:
     """Reads the plant with the token that Grafana has in the stack; alerts go to the webhook."""
-    token = site.plant.site.token("grafana")
     told = {"PDM_ALERT_WEBHOOK_URL": webhook.url}
-    folder = tmp_path_factory.mktemp("grafana")
-    with running_grafana(folder, influx_url=site.influxd.url, token=token, environment=told) as server:
+    folder, url = tmp_path_factory.mktemp("grafana"), plant.site.influxd.url
+    with running_grafana(folder, influx_url=url, token=plant.site.token("grafana"), environment=told) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def site(plant: Plant, request: pytest.FixtureRequest) -> Site:
+    """The plant after a day and a half."""
+    if command() is not None:
+        # it waits before it tells of alerts: that time passes meanwhile
+        request.getfixturevalue("grafana")
+    fill(plant)
+    return Site(plant, plant.site.influxd, time.time_ns())

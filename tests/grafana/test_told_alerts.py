@@ -12,6 +12,7 @@ from tests.servers.influxd import needs_own_influxd
 pytestmark = [pytest.mark.integration, needs_own_influxd, needs_grafana, pytest.mark.timeout(600)]
 
 
+@pytest.mark.usefixtures("site")
 def test_the_alerts_of_a_plant_reach_the_webhook(grafana: Grafana, webhook: Webhook) -> None:
     deadline_s = time.monotonic() + 120.0
     while not (told := _firing(webhook)) >= {"Pump is FAULTY or BROKEN", "Device is silent"}:

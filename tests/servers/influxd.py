@@ -135,9 +135,9 @@ class Influxd:
 
     @property
     def process(self) -> "psutil.Process | None":
-        """The server's process; None for one that these tests did not start."""
+        """The server's process; None for one that has ended or that these tests did not start."""
         started = self._server.process if self._server is not None else None
-        return None if started is None else psutil.Process(started.pid)
+        return None if started is None or started.poll() is not None else psutil.Process(started.pid)
 
     @property
     def log(self) -> str:
