@@ -1,5 +1,6 @@
 """Fleet: how many pumps in which state, which fails next, what is new, who is silent."""
 
+from dataclasses import replace
 from typing import Final
 
 from grafana_foundation_sdk.builders import stat, table
@@ -9,10 +10,11 @@ from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 
 from grafana import annotations, fleet_health, fleet_news, variables
 from grafana.panels import Column, figure, listing
-from grafana.pump_columns import PREDICTED, PUMP, STATE
+from grafana.pump_columns import LIFE_LEFT, PREDICTED, PUMP, STATE
 from grafana.queries import (
     FLUX_OF_DEVICES,
     FLUX_RANGE,
+    IN_SECONDS,
     OF_DEVICES,
     bucket,
     flux,
@@ -25,13 +27,13 @@ from grafana.style import COLOURS, PLAIN, coloured, health_limits, limits
 from pdm_platform.contract.measurements import PUMP_ALARM, PUMP_PREDICTION, PUMP_TELEMETRY
 from pdm_platform.contract.states import STATES, State
 from pdm_platform.core.alarms import CLEAR_AFTER_READINGS, RAISE_AFTER_READINGS
-from pdm_platform.stores.influx_buckets import RAW
+from pdm_platform.stores.influx_buckets import DAY_S, RAW
 
 NEXT_TO_FAIL: Final = 10
 _P: Final = ", ".join(f'"p_{state.lower()}"' for state in STATES)
 _LATEST: Final = (
-    f'SELECT last("health_percent") AS "health", "rul_hours" AS "rul", "state", {_P} FROM {stored(PUMP_PREDICTION)} '
-    f"WHERE $timeFilter AND {OF_DEVICES} GROUP BY device_id"
+    f'SELECT last("health_percent") AS "health", "rul_hours" {IN_SECONDS} AS "life_s", "state", {_P} '
+    f"FROM {stored(PUMP_PREDICTION)} WHERE $timeFilter AND {OF_DEVICES} GROUP BY device_id"
 )
 
 
@@ -137,19 +139,12 @@ def _standing() -> stat.Panel:
 
 def _next_to_fail() -> table.Panel:
     text = (
-        f'SELECT bottom("rul", "device_id", {NEXT_TO_FAIL}) AS "rul", "state", "health", {_P} FROM ({_LATEST}) '
-        f'WHERE "rul" >= 0 AND "state" <> \'{State.BROKEN.value}\''
+        f'SELECT bottom("life_s", "device_id", {NEXT_TO_FAIL}) AS "life_s", "state", "health", {_P} FROM ({_LATEST}) '
+        f'WHERE "life_s" >= 0 AND "state" <> \'{State.BROKEN.value}\''
     )
     columns = [
         PUMP,
-        Column(
-            "rul",
-            "Life left",
-            unit="h",
-            width=110,
-            decimals=1,
-            thresholds=limits("orange", (24, "dark-yellow"), (168, PLAIN)),
-        ),
+        replace(LIFE_LEFT, thresholds=limits("orange", (DAY_S, "dark-yellow"), (7 * DAY_S, PLAIN))),
         STATE,
         Column("sure", "Probability", unit="percentunit", width=100, decimals=0),
         Column("health", "Health", unit="percent", width=90, decimals=0, kind="health"),
@@ -174,7 +169,7 @@ def _with_probability(panel: table.Panel) -> table.Panel:
     names = [f"p_{state.lower()}" for state in STATES]
     reduce = {"mode": "reduceRow", "alias": "sure", "reduce": {"include": names, "reducer": "max"}}
     added = DataTransformerConfig("calculateField", options=reduce)
-    order = {name: index for index, name in enumerate(("device_id", "rul", "state", "sure", "health"))}
+    order = {name: index for index, name in enumerate(("device_id", "life_s", "state", "sure", "health"))}
     hidden = dict.fromkeys(["Time", *names], True)
     shaped = DataTransformerConfig("organize", options={"indexByName": order, "excludeByName": hidden})
     return panel.transformations([added, shaped])
@@ -182,8 +177,9 @@ def _with_probability(panel: table.Panel) -> table.Panel:
 
 def _standing_alarms() -> table.Panel:
     fields = '"severity", "state", "health_percent", "rul_hours"'
+    shown = fields.replace('"rul_hours"', f'"rul_hours" {IN_SECONDS} AS "life_s"')
     text = (
-        f'SELECT "a", {fields} FROM (SELECT last("active") AS "a", {fields} FROM {stored(PUMP_ALARM)} '
+        f'SELECT "a", {shown} FROM (SELECT last("active") AS "a", {fields} FROM {stored(PUMP_ALARM)} '
         f'WHERE {OF_DEVICES} GROUP BY device_id, condition) WHERE "a" = 1 GROUP BY device_id'
     )
     return listing(

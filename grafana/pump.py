@@ -10,12 +10,13 @@ from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 from grafana import annotations, variables
 from grafana.channels import channel_panel
 from grafana.panels import Column, dressed, figure, lines, listing, stacked, state_lines
-from grafana.queries import OF_MEANS, OF_PUMP, ranged, rows, series, stored
+from grafana.queries import IN_SECONDS, OF_MEANS, OF_PUMP, ranged, rows, series, stored
 from grafana.shell import PUMP, dashboard, section
 from grafana.style import COLOURS, coloured, health_limits, limits, prop, short_time, state_colours
 from pdm_platform.contract.channels import CHANNELS
 from pdm_platform.contract.measurements import PUMP_ALARM, PUMP_PREDICTION, PUMP_TELEMETRY
 from pdm_platform.contract.states import STATES
+from pdm_platform.stores.influx_buckets import DAY_S
 
 _HERE: Final = f"WHERE $timeFilter AND {OF_PUMP}"
 _NAMES: Final = tuple(f"p_{state.lower()}" for state in STATES)
@@ -48,17 +49,15 @@ def build() -> Dashboard:
 
 
 def _latest(field: str) -> str:
-    """A field of the newest prediction, also where it is null: the last known value may be long past."""
-    return (
-        f'SELECT last("health_percent") AS "health", "{field}" AS "{field}_then" FROM {stored(PUMP_PREDICTION)} {_HERE}'
-    )
+    """What the newest prediction says, also where it is null: the last known value may be long past."""
+    return f'SELECT last("health_percent") AS "health", {field} FROM {stored(PUMP_PREDICTION)} {_HERE}'
 
 
 def _state() -> stat.Panel:
     panel = figure(
         "State",
         "The most probable state by the latest prediction in the shown range.",
-        rows(_latest("state")),
+        rows(_latest('"state" AS "state_then"')),
         unit="none",
         mappings=state_colours(),
         fields="/^state_then$/",
@@ -82,11 +81,11 @@ def _life_now() -> stat.Panel:
         "Remaining life",
         "Time until health falls to 10 % on the line through the latest predictions. 'not yet' while no wear is clear "
         "enough to tell it.",
-        rows(_latest("rul_hours")),
-        unit="h",
+        rows(_latest(f'"rul_hours" {IN_SECONDS} AS "life_s"')),
+        unit="s",
         decimals=1,
-        fields="/^rul_hours_then$/",
-        thresholds=limits("orange", (24, "yellow"), (168, "green")),
+        fields="/^life_s$/",
+        thresholds=limits("orange", (DAY_S, "yellow"), (7 * DAY_S, "green")),
         empty="not yet",
     )
 
@@ -199,11 +198,11 @@ def _life() -> timeseries.Panel:
             "Remaining life",
             "Time until health falls to 10 %, as predicted. Empty while no wear is clear enough to tell it.",
             series(
-                f'SELECT mean("rul_hours") AS "remaining life" FROM {ranged(PUMP_PREDICTION)} {_HERE} AND {OF_MEANS} '
-                "GROUP BY time($__interval) fill(null)",
+                f'SELECT mean("rul_hours") {IN_SECONDS} AS "remaining life" FROM {ranged(PUMP_PREDICTION)} {_HERE} '
+                f"AND {OF_MEANS} GROUP BY time($__interval) fill(null)",
                 alias="$col",
             ),
-            unit="h",
+            unit="s",
             lowest=0,
             legend=False,
         ),

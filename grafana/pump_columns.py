@@ -7,8 +7,9 @@ from grafana.shell import pump_link
 
 PUMP: Final = Column("device_id", "Pump", link=pump_link())
 STATE: Final = Column("state", "State", width=95, kind="state")
+LIFE_LEFT: Final = Column("life_s", "Life left", unit="s", width=110, decimals=1)
 PREDICTED: Final = (
     STATE,
     Column("health_percent", "Health", unit="percent", width=90, decimals=0, kind="health"),
-    Column("rul_hours", "Life left", unit="h", width=110, decimals=1),
+    LIFE_LEFT,
 )

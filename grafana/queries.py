@@ -18,6 +18,8 @@ OF_DEVICES: Final = f'"{DEVICE}" =~ /^${{site:regex}}/ AND "{DEVICE}" =~ /^${{pu
 OF_PUMP: Final = f"\"{DEVICE}\" = '$pump'"
 FLUX_OF_DEVICES: Final = f"r.{DEVICE} =~ /^${{site:regex}}/ and r.{DEVICE} =~ /^${{pump:regex}}$/"
 FLUX_RANGE: Final = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
+# In seconds, which Grafana shows as minutes, hours, days or weeks, whichever fits; hours it makes longer only.
+IN_SECONDS: Final = "* 3600"
 # Downsampled points carry the tag `agg`; raw ones have none, so that one text serves every bucket.
 OF_MEANS: Final = '"agg" !~ /^(min|max)$/'
 # At least two scrapes in each window of a rate: the store looks every 10 s.

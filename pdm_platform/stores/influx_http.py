@@ -24,6 +24,8 @@ _WRITE_S: Final = 20.0
 _READ_S: Final = 60.0
 # less than what the bridge has for a sign of progress: it opens the store anew after a failure
 _CHECK_S: Final = 10.0
+# its write-ahead log does not get over a failed write
+_FAILED: Final = "Its log says more. Is its disk full? Then make room and restart it."
 _MAX_REASON: Final = 500
 _BUSY: Final = (429, 503)
 _REFUSED: Final = (401, 403)
@@ -203,7 +205,7 @@ class InfluxHttp:
             raise StoreBusyError(
                 what, hint="It is tried again later.", retry_after_s=retry_after_s(headers.get("Retry-After", ""))
             ) from None
-        raise StoreError(what, hint="Its log says more; is its disk full?" if status >= 500 else "") from None
+        raise StoreError(what, hint=_FAILED if status >= 500 else "") from None
 
     def _fail_query(self, bucket: str, reason: str) -> NoReturn:
         if reason.startswith("database not found"):

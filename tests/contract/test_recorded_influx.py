@@ -230,7 +230,7 @@ def test_a_server_that_cannot_write_now_fails_and_refuses_no_row(
             store.write(PUMP_TELEMETRY, readings(*({TIME: T0 + i, "rpm": 1.0} for i in range(20))))
 
     assert type(error.value) is StoreError
-    assert "is its disk full?" in error.value.hint
+    assert "Is its disk full?" in error.value.hint
 
 
 # -- the recordings themselves

@@ -108,10 +108,10 @@ def test_a_store_that_stands_still_holds_the_readings_back_and_the_bridge_lives(
         assert (site.bridge.restarts, site.bridge.running) == (0, True)
 
 
-def test_with_a_full_disk_nothing_is_acknowledged_and_room_is_all_it_takes(tmp_path: Path) -> None:
+def test_with_a_full_disk_nothing_is_acknowledged_until_there_is_room_and_the_store_restarted(tmp_path: Path) -> None:
     with (
         small_disk(tmp_path / "disk", SMALL_DISK_MB) as disk,
-        plant(tmp_path / "site", disk / "influxd") as (_server, site),
+        plant(tmp_path / "site", disk / "influxd") as (server, site),
     ):
         publish(site, range(100))
         wait_until(lambda: site.stored() == 100, "the first are stored")
@@ -124,6 +124,9 @@ def test_with_a_full_disk_nothing_is_acknowledged_and_room_is_all_it_takes(tmp_p
         site.kill(site.bridge)
 
         ballast.unlink()
+        # influxd fails on for ever, or not, depending on where in its write-ahead log the disk was full
+        server.stop()
+        server.start()
 
         wait_until(lambda: site.stored() >= 400, "all of it is stored")
         assert "no space left on device" in problem
