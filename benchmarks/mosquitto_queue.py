@@ -1,8 +1,8 @@
 """Measures what docs/operations.md says of the broker, on Debian's Mosquitto with the shipped configuration.
 
-    .venv/bin/python -m tests.servers.measure_mosquitto killed --rate 500 --runs 3
-    .venv/bin/python -m tests.servers.measure_mosquitto killed --rate 500 --runs 3 --away
-    .venv/bin/python -m tests.servers.measure_mosquitto waiting --messages 360000
+    .venv/bin/python -m benchmarks.mosquitto_queue killed --rate 500 --runs 3
+    .venv/bin/python -m benchmarks.mosquitto_queue killed --rate 500 --runs 3 --away
+    .venv/bin/python -m benchmarks.mosquitto_queue waiting --messages 360000
 
 `--set "autosave_interval 60"` tries another value of a setting.
 """
