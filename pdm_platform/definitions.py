@@ -14,7 +14,7 @@ defs = dg.Definitions(
     asset_checks=dg.load_asset_checks_from_modules(STAGES),
     jobs=[automation.retrain, automation.monitor],
     schedules=[automation.weekly_retraining, automation.hourly_monitoring],
-    sensors=[automation.retrain_on_lasting_drift, automation.report_failed_runs, automation.record_successful_runs],
+    sensors=[automation.retrain_on_lasting_drift, automation.report_failed_runs, automation.record_runs],
     resources={"platform": Platform(), "broker": Broker()},
     # the stages follow each other and share their imports: a process for each would only add seconds
     executor=dg.in_process_executor,

@@ -1,4 +1,4 @@
-"""What runs by itself: two jobs, their schedules (stopped until someone starts them), and two sensors."""
+"""What runs by itself: two jobs, their schedules (stopped until someone starts them), and three sensors."""
 
 import json
 import logging
@@ -23,6 +23,8 @@ DRIFTED_WINDOWS_NEEDED: Final = 3
 COOL_DOWN_HOURS: Final = 24.0
 # Windows further back say nothing about today, and the store need not be searched for them.
 _LOOK_BACK_NS: Final = 30 * 24 * NS_PER_HOUR
+_ENDED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
+_RUNS_AT_ONCE: Final = 100
 
 retrain = dg.define_asset_job(
     "retrain",
@@ -113,35 +115,40 @@ def report_failed_runs(context: dg.RunFailureSensorContext, platform: Platform) 
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     log.error("run %s of %s failed: %s", line["run_id"], line["job"], line["failures"])
-    try:
-        _record(context, platform, success=False, message=json.dumps(line["failures"]))
-    except PdmError as error:
-        # raised, it would have this line written again at each look until the store is back
-        log.error("the store was not told of failed run %s: %s", line["run_id"], error)
 
 
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.SUCCESS,
+@dg.sensor(
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells the store of each run that succeeded, for the panel and the alert on runs that stay away.",
+    description="Tells the store how each run ended, for the panel and the alert on jobs.",
 )
-def record_successful_runs(context: dg.RunStatusSensorContext, platform: Platform) -> None:
-    """One row of JOB_RUN. Where the store is away the sensor fails, and Dagster looks at the same run again."""
-    _record(context, platform, success=True, message="")
+def record_runs(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+    """One row of JOB_RUN for each run that ended since the last look. Where the store is away it fails and looks again.
+
+    Dagster's own sensors on the end of a run would not: they pass over a run whose sensor failed.
+    """
+    since = datetime.fromtimestamp(float(context.cursor or 0), UTC)
+    ended = dg.RunsFilter(statuses=list(_ENDED), updated_after=since)
+    records = context.instance.get_run_records(ended, limit=_RUNS_AT_ONCE, order_by="update_timestamp", ascending=True)
+    if not records:
+        return dg.SensorResult(skip_reason="no run has ended since the last look", cursor=context.cursor)
+    rows = [_row_of(context.instance, record) for record in records]
+    with platform.store() as store:
+        store.write(JOB_RUN, pa.Table.from_pylist(rows, schema=JOB_RUN.schema))
+    seen = str(records[-1].update_timestamp.timestamp())
+    return dg.SensorResult(skip_reason=f"told the store of {len(rows)} runs", cursor=seen)
 
 
-def _record(context: dg.RunStatusSensorContext, platform: Platform, *, success: bool, message: str) -> None:
-    run = context.dagster_run
-    record = context.instance.get_run_record_by_id(run.run_id)
-    ended_s = record.end_time if record is not None and record.end_time is not None else time.time()
-    started_s = record.start_time if record is not None and record.start_time is not None else ended_s
-    row = {
+def _row_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> dict[str, object]:
+    run = record.dagster_run
+    ended_s = record.end_time or record.update_timestamp.timestamp()
+    failed = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    events = [entry.dagster_event for entry in failed if entry.dagster_event is not None]
+    return {
         "job": run.job_name,
         "time_ns": int(ended_s * NS_PER_S),
-        "success": int(success),
-        "duration_s": ended_s - started_s,
+        "success": int(run.status is dg.DagsterRunStatus.SUCCESS),
+        "duration_s": ended_s - (record.start_time or ended_s),
         "run_id": run.run_id,
-        "message": message,
+        "message": json.dumps({event.step_key or "run": description_of(event) for event in events}) if events else "",
     }
-    with platform.store() as store:
-        store.write(JOB_RUN, pa.Table.from_pylist([row], schema=JOB_RUN.schema))

@@ -1,7 +1,6 @@
 """What runs by itself, and when it does not."""
 
 import json
-import shutil
 import time
 from typing import Any
 
@@ -9,12 +8,13 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from pdm_platform.contract.errors import StoreError
 from pdm_platform.contract.measurements import DRIFT_SCORE, JOB_RUN
 from pdm_platform.contract.times import NS_PER_HOUR, iso_of
 from pdm_platform.definitions import defs
-from pdm_platform.defs.automation import record_successful_runs, report_failed_runs, retrain_on_lasting_drift
+from pdm_platform.defs.automation import record_runs, report_failed_runs, retrain_on_lasting_drift
 from pdm_platform.defs.resources import Platform
-from tests.assets.conftest import FLOW, SMALL, WHOLE, Run, World
+from tests.assets.conftest import FLOW, SMALL, WHOLE, World
 
 
 def drift_history(world: World, *drifted: bool, version: str = "", apart_ns: int = NS_PER_HOUR) -> None:
@@ -110,59 +110,69 @@ def test_without_a_model_or_with_a_broken_registry_the_sensor_waits(world: World
     assert "PDM-REGISTRY-002" in str(tick(world))
 
 
-def status_context(world: World, run: Run, ended: dg.DagsterEventType) -> dg.RunStatusSensorContext:
-    """What Dagster's daemon hands to a sensor that follows the ends of runs."""
-    (event,) = [event for event in run.result.all_events if event.event_type is ended]
-    return dg.build_run_status_sensor_context(
-        sensor_name="follows_runs",
-        dagster_event=event,
-        dagster_instance=world.instance,
-        dagster_run=run.result.dagster_run,
-    )
-
-
 def job_runs(world: World) -> list[dict[str, Any]]:
     with world.store() as store:
         rows: list[dict[str, Any]] = store.read(JOB_RUN, WHOLE).to_pylist()
         return rows
 
 
+def look(world: World, cursor: str | None = None) -> tuple[str | None, str]:
+    """Where the sensor that tells the store of runs has got to, and what it says."""
+    answer = record_runs(dg.build_sensor_context(instance=world.instance, cursor=cursor), platform=Platform())
+    assert isinstance(answer, dg.SensorResult)
+    assert isinstance(answer.skip_reason, dg.SkipReason)
+    return answer.cursor, answer.skip_reason.skip_message or ""
+
+
 def test_a_failed_run_is_reported_with_what_failed_and_why(world: World) -> None:
     run = world.materialize("telemetry_window")
+    (event,) = [event for event in run.result.all_events if event.event_type is dg.DagsterEventType.RUN_FAILURE]
+    context = dg.build_run_status_sensor_context(
+        sensor_name="report_failed_runs",
+        dagster_event=event,
+        dagster_instance=world.instance,
+        dagster_run=run.result.dagster_run,
+    )
 
-    context = status_context(world, run, dg.DagsterEventType.RUN_FAILURE).for_run_failure()
-    report_failed_runs(context, platform=Platform())
+    report_failed_runs(context.for_run_failure(), platform=Platform())
 
     (line,) = (world.home / "failed_runs.jsonl").read_text("utf-8").splitlines()
     report = json.loads(line)
     assert report["run_id"] == run.result.run_id
     assert "no labelled readings" in report["failures"]["telemetry_window"]
-    (row,) = job_runs(world)
-    assert (row["job"], row["success"], row["run_id"]) == ("chosen", 0, run.result.run_id)
-    assert "no labelled readings" in row["message"]
 
 
-def test_a_failed_run_is_reported_although_the_store_is_away(world: World) -> None:
-    run = world.materialize("telemetry_window")
-    shutil.rmtree(world.home / "store")
+def test_the_store_is_told_of_each_run_once_with_its_end_its_duration_and_what_failed(trained: World) -> None:
+    good = trained.materialize("telemetry_window", config={"telemetry_window": SMALL["telemetry_window"]})
+    cursor, _ = look(trained)
+    first = job_runs(trained)
 
-    context = status_context(world, run, dg.DagsterEventType.RUN_FAILURE).for_run_failure()
-    report_failed_runs(context, platform=Platform())
+    bad = trained.materialize("telemetry_window", config={"telemetry_window": {"window_end": "2020-01-01"}})
+    cursor, said = look(trained, cursor)
+    _, again = look(trained, cursor)
 
-    assert len((world.home / "failed_runs.jsonl").read_text("utf-8").splitlines()) == 1
-
-
-def test_a_successful_run_is_kept_in_the_store_once_with_its_duration(trained: World) -> None:
-    run = trained.materialize("telemetry_window", config={"telemetry_window": SMALL["telemetry_window"]})
-    context = status_context(trained, run, dg.DagsterEventType.RUN_SUCCESS)
-
-    record_successful_runs(context, platform=Platform())
-    record_successful_runs(context, platform=Platform())
-
-    (row,) = job_runs(trained)
-    assert (row["job"], row["success"], row["run_id"]) == ("chosen", 1, run.result.run_id)
+    assert next(row for row in first if row["run_id"] == good.result.run_id)["success"] == 1
+    assert (said, again) == ("told the store of 1 runs", "no run has ended since the last look")
+    (row,) = [row for row in job_runs(trained) if row not in first]
+    assert (row["job"], row["success"], row["run_id"]) == ("chosen", 0, bad.result.run_id)
+    assert "telemetry_window" in json.loads(row["message"])
     assert 0 < row["duration_s"] < 60
     assert abs(row["time_ns"] - time.time_ns()) < NS_PER_HOUR
+
+
+def test_a_run_that_ended_while_the_store_was_away_is_told_when_it_is_back(world: World) -> None:
+    run = world.materialize("telemetry_window")
+    (world.home / "store").rename(world.home / "away")
+    (world.home / "store").write_text("no folder")
+
+    with pytest.raises(StoreError):
+        look(world)
+    (world.home / "store").unlink()
+    (world.home / "away").rename(world.home / "store")
+    look(world)
+
+    (row,) = job_runs(world)
+    assert (row["run_id"], row["success"]) == (run.result.run_id, 0)
 
 
 def test_the_definitions_hold_the_flow_in_groups_with_descriptions_and_checks() -> None:

@@ -65,7 +65,9 @@ def test_the_ui_offers_the_whole_flow_a_fleet_flows_and_ctrl_c_ends_all_of_it(tm
     assert {job["name"] for job in repository["jobs"]} - {"__ASSET_JOB"} == {"retrain", "monitor"}
     schedules = {each["name"]: each["scheduleState"]["status"] for each in repository["schedules"]}
     assert schedules == {"weekly_retraining": "STOPPED", "hourly_monitoring": "STOPPED"}
-    assert {sensor["name"] for sensor in repository["sensors"]} == {"retrain_on_lasting_drift", "report_failed_runs"}
+    assert {sensor["name"] for sensor in repository["sensors"]} == {
+        *("retrain_on_lasting_drift", "report_failed_runs", "record_runs")
+    }
     assert devices <= {"pump-001", "pump-002", "pump-003", "pump-004"}
     assert len(started) >= 6  # itself, broker, bridge, inference, fleet and Dagster's own
     assert dev.process.returncode == 0

@@ -22,7 +22,7 @@ from pdm_platform.contract.measurements import PUMP_PREDICTION, PUMP_TELEMETRY, 
 from pdm_platform.contract.payloads import Telemetry, decode, encode
 from pdm_platform.contract.times import NS_PER_MS, iso_of
 from pdm_platform.contract.topics import Kind, Topics
-from pdm_platform.defs.automation import record_successful_runs, report_failed_runs
+from pdm_platform.defs.automation import record_runs
 from pdm_platform.defs.resources import Platform
 from pdm_platform.local.processes import Process, Processes, free_port, pdmctl
 from pdm_platform.runtime.mqtt import Link
@@ -137,29 +137,11 @@ class Plant:
             link.stop()
 
     def record_runs(self) -> None:
-        """Tell the store of the jobs' runs, by the sensors that Dagster's daemon evaluates in a plant."""
+        """Tell the store of the jobs' runs, by the sensor that Dagster's daemon evaluates in a plant."""
         with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.from_config(str(self.home / "dagster")) as known:
             for name, value in self.of_dagster.items():
                 patch.setenv(name, value)
-            for run in known.get_runs():
-                _record(known, run)
-
-
-def _record(known: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    failed = run.status is dg.DagsterRunStatus.FAILURE
-    kind = dg.DagsterEventType.RUN_FAILURE if failed else dg.DagsterEventType.RUN_SUCCESS
-    (entry,) = known.get_records_for_run(run.run_id, of_type=kind).records
-    assert entry.event_log_entry.dagster_event is not None
-    context = dg.build_run_status_sensor_context(
-        sensor_name="follows_runs",
-        dagster_event=entry.event_log_entry.dagster_event,
-        dagster_instance=known,
-        dagster_run=run,
-    )
-    if failed:
-        report_failed_runs(context.for_run_failure(), platform=Platform())
-    else:
-        record_successful_runs(context, platform=Platform())
+            record_runs(dg.build_sensor_context(instance=known), platform=Platform())
 
 
 @contextmanager
