@@ -53,7 +53,9 @@ class Accounts:
                 )
             if name not in passwords and rotate:
                 raise DeviceError(f"device id {name!r} does not exist", hint="Without --rotate it is made.")
-            account = Account(name, secrets.token_hex(24), role or roles.get(name, Role.DEVICE))
+            account = Account(
+                name, secrets.token_hex(24), role or (roles.get(name, Role.DEVICE) if rotate else Role.DEVICE)
+            )
             passwords.set(name, account.password)
             # first what it may do, then the door: once it can log in, it can do no more than it should
             self._write_roles({**roles, name: account.role})

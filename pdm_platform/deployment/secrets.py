@@ -92,7 +92,8 @@ def _make_certificates(vault: Vault, settings: DeploymentSettings, now: datetime
     """Make what is missing or no longer good; names of the files, each with its reason ('' where it was missing)."""
     made: dict[str, str] = {}
     if vault.find(CA) is None:
-        if vault.find(CA_KEY) is not None:
+        # a first start that was cut off between the two files has given the certificate to nobody yet
+        if vault.find(CA_KEY) is not None and vault.find("operator/ca.crt") is not None:
             raise SecretsError(
                 f"{str(vault.path(CA_KEY))!r} is there without its certificate ca.crt",
                 hint="Put ca.crt back from operator/ca.crt or a backup. Every device trusts it.",

@@ -4,7 +4,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -54,9 +54,17 @@ class Vault:
 
     def owner(self, folder: str) -> int:
         """The uid that should own a sub-folder and its files; of the top folder for ''."""
-        people = os.geteuid() if self._operator_uid is None else self._operator_uid
-        uid = people if folder in ("", "operator") else OWNERS[folder]
+        uid = self._people() if folder in ("", "operator") else OWNERS[folder]
         return os.geteuid() if uid is None else uid
+
+    def _people(self) -> int:
+        """PDM_OPERATOR_UID; where it is not said, those to whom the folder for people belongs already."""
+        if self._operator_uid is not None:
+            return self._operator_uid
+        for folder in (self.root / "operator", self.root):
+            with _told(folder, "look at"), suppress(FileNotFoundError):
+                return folder.stat().st_uid
+        return os.geteuid()
 
     def group(self, folder: str) -> int:
         """The gid of a service's files: the number of its uid, as Mosquitto wants it. -1, as it is, for people's."""

@@ -83,6 +83,7 @@ class InferenceService:
         self._state = snapshot.restore(snapshot_path)
         self._clock = DeviceClock()
         self._unacknowledged: list[Message] = []
+        self._answered_times_ns: list[int] = []
         self._answered: dict[tuple[str, int], Telemetry] = {}
         self._next_look_s = 0.0
         self._next_snapshot_s = time.monotonic() + settings.inference_snapshot_s
@@ -109,12 +110,12 @@ class InferenceService:
         if not batch:
             return
         started_s = time.monotonic()
-        answered = self._answer(self._decode(batch))
+        self._answered_times_ns += [item.time_ns for item in self._answer(self._decode(batch))]
         self._unacknowledged += batch
         if self._is_published(stop):
             self._source.acknowledge(self._unacknowledged)
             self._unacknowledged = []
-            self._note_latency(answered)
+            self._note_latency()
         else:
             # their predictions wait in the outlet; a broker bounds what it delivers unacknowledged, and so this list
             log.warning("the broker has not taken all predictions; %d readings wait", len(self._unacknowledged))
@@ -186,11 +187,12 @@ class InferenceService:
         self._metrics.alarms.inc(len(alarms))
         return readings
 
-    def _note_latency(self, answered: list[TimedReading]) -> None:
+    def _note_latency(self) -> None:
         now_ns = time.time_ns()
-        for item in answered:
+        for time_ns in self._answered_times_ns:
             # a device's clock may run ahead
-            self._metrics.latency.observe(max(now_ns - item.time_ns, 0) / NS_PER_S)
+            self._metrics.latency.observe(max(now_ns - time_ns, 0) / NS_PER_S)
+        self._answered_times_ns = []
 
     def _follow_model(self) -> None:
         if time.monotonic() < self._next_look_s:

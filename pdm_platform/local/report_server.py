@@ -29,9 +29,10 @@ class _Reports(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def _say_healthy(self) -> None:
-        """200 while the folder can be read: a volume that is gone, or another user's, is found here."""
+        """200 while the folder and those in it can be read: a volume that is another user's is found here."""
         try:
-            next(Path(self.directory).iterdir(), None)
+            for folder in filter(Path.is_dir, Path(self.directory).iterdir()):
+                next(folder.iterdir(), None)
         except OSError as error:
             return self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, f"cannot read the reports: {error.strerror}")
         self.send_response(HTTPStatus.OK)

@@ -32,10 +32,13 @@ HEALTHY_WITHIN_S = 150.0
 PUMPS = tuple(f"pump-{number:03d}" for number in range(1, 25))
 # what a dashboard chooses when it is opened
 CHOSEN = {"site": ALL, "worst": ALL, "silent": "10", "bucket": RAW, "dagster_url": "", "reports_url": ""}
-# flaws that simulated pumps do not have within minutes; tests/grafana has a plant that has them all
-NOT_YET = {
+# Flaws that simulated pumps do not have within minutes, and what comes and goes with the pumps that fail: a panel may
+# have nothing to show of these just now. tests/grafana has a plant in which each of them is found.
+NOT_ALWAYS = {
     *(f"Implausible values, by channel {ref}" for ref in "ABCDEFGH"),
     *("Implausible readings A", "Values not given, by channel A", "Stuck sensors A", "Silent A"),
+    *("Next to fail A", "Standing alarms A", "Standing alarm A", "Remaining life A", "Lost most health in 24 h A"),
+    *("Confidence B", "Confidence C", "Confidence D", "Last maintenance A", "Missing readings by pump A"),
 }
 PROBE = "stack-probe"
 
@@ -171,7 +174,7 @@ def test_each_container_killed_in_turn_comes_back_and_no_acknowledged_reading_is
 
 
 @pytest.mark.parametrize("dashboard", sorted(DASHBOARDS))
-def test_every_panel_of_every_dashboard_shows_something_but_for_what_has_not_happened(
+def test_every_panel_of_every_dashboard_shows_something_but_for_what_is_not_there_now(
     stack: ComposeStack, dashboard: str
 ) -> None:
     now_ns = time.time_ns()
@@ -184,7 +187,7 @@ def test_every_panel_of_every_dashboard_shows_something_but_for_what_has_not_hap
     empty = [asked.where for asked in queries if not any(ask(asked.filled({**CHOSEN, "pump": pump})) for pump in PUMPS)]
     tell(f"{dashboard}: {len(queries) - len(empty)} queries with rows, without: {', '.join(empty) or 'none'}")
 
-    assert set(empty) <= NOT_YET
+    assert set(empty) <= NOT_ALWAYS
 
 
 def test_a_backup_restored_into_an_empty_stack_has_everything_and_goes_on(

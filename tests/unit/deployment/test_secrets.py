@@ -82,6 +82,28 @@ def test_as_root_every_file_belongs_to_the_user_of_the_service_that_reads_it(tmp
 
 
 @needs_root
+def test_who_runs_it_without_saying_for_whom_takes_the_folder_for_people_from_nobody(tmp_path: Path) -> None:
+    Site(tmp_path / "secrets", operator_uid=4321).init()
+    site = Site(tmp_path / "secrets")
+
+    site.init()
+
+    assert [(site.folder / name).stat().st_uid for name in ("", "operator", "operator/ca.crt")] == [4321] * 3
+
+
+def test_a_first_start_that_was_cut_off_before_the_authority_s_certificate_begins_anew(tmp_path: Path) -> None:
+    site = Site(tmp_path / "secrets")
+    site.init()
+    for name in ("ca/ca.crt", "operator/ca.crt", "mosquitto/ca.crt", "mosquitto/server.crt", "mosquitto/server.key"):
+        (site.folder / name).unlink()
+
+    made = site.init().made
+
+    assert {"ca/ca.key", "ca/ca.crt", "operator/ca.crt", "mosquitto/server.crt"} <= set(made)
+    assert site.read("operator/ca.crt") == site.read("ca/ca.crt")
+
+
+@needs_root
 def test_as_root_a_file_of_another_s_is_given_back(site: Site) -> None:
     os.chown(site.folder / "mosquitto/acl", 0, 0)
     os.chown(site.folder / "bridge", 1234, 1234)

@@ -303,6 +303,7 @@ def test_what_waited_for_the_broker_is_acknowledged_once_it_takes_the_prediction
 
     assert waiting == []
     assert bench.link.acknowledged == [first, second]
+    assert bench.metric("reading_to_prediction_seconds_count") == 2, "the one that had to wait counts too"
 
 
 def test_a_refusal_by_the_broker_ends_the_service_with_the_reason(tmp_path: Path) -> None:
