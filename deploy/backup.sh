@@ -16,7 +16,7 @@ root=${1:-backups}
 mkdir -p "$root"
 root=$(cd "$root" && pwd)
 into="$root/.incoming-$name"
-frozen='bridge inference dagster-code dagster-daemon grafana'
+frozen='simulators bridge inference dagster-code dagster-daemon grafana'
 running=$(compose ps --services --status running)
 for service in influxdb postgres mosquitto; do
     say "$running" | grep -qx "$service" || fail "$service does not run, and a backup needs it." "\`make up\` starts the stack."
@@ -54,13 +54,15 @@ compose exec -T mosquitto sh -c 'cd /mosquitto/data && touch asked && sleep 1 &&
         [ "$(cat "$process/comm" 2>/dev/null)" != mosquitto ] || kill -USR1 "${process#/proc/}"
     done
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-        [ -z "$(find mosquitto.db -newer asked 2>/dev/null)" ] || { rm asked; exit 0; }
+        # a copy, which stays as it is while the broker saves on
+        [ -z "$(find mosquitto.db -newer asked 2>/dev/null)" ] || { cp -p mosquitto.db saved.db && rm asked && exit 0; }
         sleep 1
     done
     echo "the broker did not write its messages within 30 s" >&2
     exit 1'
 say "models, lake, quarantine, secrets ..."
-compose run --rm --no-deps -T files sh -c 'cd /data && exec tar --numeric-owner -czf - -- *' >"$into/volumes.tar.gz"
+compose run --rm --no-deps -T files sh -c 'cd /data && tar --numeric-owner --exclude "mosquitto/mosquitto.db*" -czf - -- * &&
+    rm mosquitto/saved.db' >"$into/volumes.tar.gz"
 compose run --rm --no-deps -T files sh -c 'cd /secrets && exec tar --numeric-owner -czf - .' >"$into/secrets.tar.gz"
 # shellcheck disable=SC2086
 [ -z "$freeze" ] || compose unpause $freeze >/dev/null 2>&1

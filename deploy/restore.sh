@@ -13,6 +13,9 @@ from=$(cd "$1" && pwd)
 say "checking $from ..."
 (cd "$from" && sums -c SHA256SUMS >/dev/null) || fail "The backup is damaged: see \`cd $from && sha256sum -c SHA256SUMS\`. Nothing was changed."
 
+# before anything is removed: a machine that cannot build it keeps what it has
+say "building the image ..."
+compose build --quiet setup
 project=$(project)
 kept=$(volumes "$project")
 if [ -n "$kept" ]; then
@@ -22,8 +25,6 @@ if [ -n "$kept" ]; then
     say "removing what the stack '$project' holds ..."
     compose down --volumes --timeout 30
 fi
-say "building the image, where it is missing ..."
-compose build --quiet setup
 finish() {
     code=$?
     trap - EXIT
@@ -38,7 +39,8 @@ if [ -z "${REPLACE:-}" ]; then
     [ -z "$left" ] || fail "There are secrets of another stack in $(setting PDM_SECRETS_DIR ./deploy/secrets)." "REPLACE=1 removes them; or move the folder away."
 fi
 compose run --rm --no-deps -T files sh -c 'find /secrets -mindepth 1 -delete && exec tar --numeric-owner -C /secrets -xzpf -' <"$from/secrets.tar.gz"
-compose run --rm --no-deps -T files tar --numeric-owner -C /data -xzpf - <"$from/volumes.tar.gz"
+compose run --rm --no-deps -T files sh -c 'tar --numeric-owner -C /data -xzpf - && mv /data/mosquitto/saved.db /data/mosquitto/mosquitto.db' \
+    <"$from/volumes.tar.gz"
 say "store ..."
 compose up --detach --no-deps --wait influxdb postgres
 compose exec -T influxdb tar -C /var/lib/influxdb2 -xf - <"$from/influxdb.tar"

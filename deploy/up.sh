@@ -27,6 +27,12 @@ if ! docker compose $profile up --build --detach --wait --wait-timeout "$wait_s"
     exit 1
 fi
 
+# Grafana reads its token when it starts; the others read theirs anew by themselves
+if compose logs --no-log-prefix --since "$started" store-init 2>/dev/null | grep -q '^changed *token *grafana/'; then
+    say "" "Grafana has a new token of the store: it starts again ..."
+    compose restart grafana && compose up --detach --no-deps --wait grafana
+fi
+
 address() { docker compose port "$1" "$2" 2>/dev/null | head -n 1; }
 secrets=$(setting PDM_SECRETS_DIR ./deploy/secrets)
 say "" \

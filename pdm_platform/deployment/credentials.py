@@ -5,7 +5,7 @@ from typing import Final
 
 from pdm_platform.deployment.access import User
 from pdm_platform.deployment.certificates import expiry
-from pdm_platform.deployment.secrets import CA, MQTT_PASSWORD_FILES, SERVER
+from pdm_platform.deployment.secrets import CA, MQTT_PASSWORD_FILES, PASSFILES, SERVER
 from pdm_platform.deployment.vault import SecretsError, Vault
 
 # for people: what it opens, as whom, in which file
@@ -22,12 +22,12 @@ _CERTIFICATES: Final = (
 _FOR_SERVICES: Final = (
     *((f"MQTT, {user}", name) for user, name in MQTT_PASSWORD_FILES.items() if user is not User.OPERATOR),
     ("InfluxDB, bridge", "bridge/store-token"),
-    ("InfluxDB, Dagster", "dagster/store-token"),
+    ("InfluxDB, Dagster", "dagster-code/store-token"),
     ("InfluxDB, Grafana", "grafana/store-token"),
     ("InfluxDB, everything", "influxdb/operator-token"),
     ("InfluxDB, admin", "influxdb/admin-password"),
     ("PostgreSQL", "postgres/password"),
-    ("PostgreSQL, Dagster", "dagster/pgpass"),
+    *(("PostgreSQL, Dagster", name) for name in PASSFILES),
     ("Grafana, signs with", "grafana/secret-key"),
 )
 

@@ -16,7 +16,7 @@ from pdm_platform.deployment.vault import OWNERS, SecretsError, Vault
 MQTT_PASSWORD_FILES: Final[dict[User, str]] = {
     User.BRIDGE: "bridge/mqtt-password",
     User.INFERENCE: "inference/mqtt-password",
-    User.DAGSTER: "dagster/mqtt-password",
+    User.DAGSTER: "dagster-code/mqtt-password",
     User.SIMULATOR: "simulator/mqtt-password",
     User.OPERATOR: "operator/mqtt-password",
     User.HEALTH: "mosquitto/health",
@@ -36,6 +36,8 @@ _COPIES: Final = {
 }
 CA, CA_KEY = "ca/ca.crt", "ca/ca.key"
 SERVER, SERVER_KEY = "mosquitto/server.crt", "mosquitto/server.key"
+# the webserver and the daemon, which get no other secret, and the code server, where runs need more
+PASSFILES: Final = ("dagster/pgpass", "dagster-code/pgpass")
 PASSWD, ACL, ROLES = "mosquitto/passwd", "mosquitto/acl", "mosquitto/roles"
 # connections to other brokers: mosquitto reads every `*.conf` in here
 BRIDGES: Final = "mosquitto/conf.d"
@@ -82,7 +84,8 @@ def renew(settings: DeploymentSettings, now: datetime) -> tuple[datetime, dateti
 def _derived(vault: Vault, topics: Topics) -> Iterator[tuple[str, bytes]]:
     for copy, source in _COPIES.items():
         yield copy, vault.read(source)
-    yield "dagster/pgpass", b"postgres:5432:dagster:dagster:" + vault.read("postgres/password") + b"\n"
+    for name in PASSFILES:
+        yield name, b"postgres:5432:dagster:dagster:" + vault.read("postgres/password") + b"\n"
     # what a user may do comes before the password that lets it in
     yield ACL, acl_text(topics, read_roles(vault)).encode()
     yield PASSWD, _passwords(vault).text().encode()

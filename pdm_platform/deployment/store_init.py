@@ -42,7 +42,7 @@ class Grant:
 
 GRANTS: Final = (
     Grant("bridge", "bridge/store-token", (RAW, HISTORY), (RAW, HISTORY)),
-    Grant("dagster", "dagster/store-token", (RAW, HISTORY, RESULTS), (RESULTS,)),
+    Grant("dagster", "dagster-code/store-token", (RAW, HISTORY, RESULTS), (RESULTS,)),
     Grant("grafana", "grafana/store-token", BUCKETS),
     Grant("operator", "operator/store-token", BUCKETS),
 )

@@ -21,6 +21,7 @@ OWNERS: Final[dict[str, int | None]] = {
     "bridge": 10001,
     "inference": 10001,
     "dagster": 10001,
+    "dagster-code": 10001,
     "simulator": 10001,
     "influxdb": 1000,
     "postgres": 999,

@@ -86,7 +86,7 @@ class Plant:
     @property
     def of_dagster(self) -> dict[str, str]:
         """The environment of what runs jobs."""
-        return {**self.environment, "PDM_STORE_TOKEN": self.site.token("dagster")}
+        return {**self.environment, "PDM_STORE_TOKEN": self.site.token("dagster-code")}
 
     def start_job(self, job: str, config: dict[str, dict[str, Any]]) -> Process:
         """Start a run of one Dagster job, as `pdmctl job` does."""

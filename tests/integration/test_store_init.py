@@ -94,7 +94,7 @@ def row(measurement: Measurement, time_ns: int, **values: Any) -> pa.Table:
 
 def test_a_new_server_gets_buckets_tokens_and_tasks_and_a_second_run_changes_nothing(empty: Plant) -> None:
     first = empty.init()
-    tokens = {name: empty.secret(f"{name}/store-token") for name in ("bridge", "dagster", "grafana", "operator")}
+    tokens = {name: empty.secret(f"{name}/store-token") for name in ("bridge", "dagster-code", "grafana", "operator")}
     second = empty.init()
 
     assert {(step.kind, step.done) for step in first if step.name != "pdm_raw"} == {
@@ -213,7 +213,7 @@ def test_the_embedded_store_needs_no_setting_up(tmp_path: Path) -> None:
     ("service", "may_write", "may_not_write"),
     [
         ("bridge", (PUMP_TELEMETRY, PUMP_ALARM), (JOB_RUN,)),
-        ("dagster", (JOB_RUN,), (PUMP_TELEMETRY, PUMP_ALARM)),
+        ("dagster-code", (JOB_RUN,), (PUMP_TELEMETRY, PUMP_ALARM)),
         ("grafana", (), (PUMP_TELEMETRY, PUMP_ALARM, JOB_RUN)),
         ("operator", (), (PUMP_TELEMETRY, PUMP_ALARM, JOB_RUN)),
     ],

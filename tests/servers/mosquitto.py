@@ -128,7 +128,7 @@ class Mosquitto:
         text = (SHIPPED / "mosquitto.conf").read_text(encoding="utf-8")
         for shipped, here in {
             "listener 8883\n": f"listener {self.tls_port} 127.0.0.1\n",
-            "listener 1883\n": f"listener {self.plain_port} 127.0.0.1\n",
+            "listener 1883 broker-plain\nlistener 1883 127.0.0.1\n": f"listener {self.plain_port} 127.0.0.1\n",
             "/run/secrets/": f"{self.access_folder}/",
             "/mosquitto/data/": f"{self.data}/",
         }.items():

@@ -24,7 +24,8 @@ FILES = {
     "mosquitto": {"passwd", "acl", "server.crt", "server.key", "ca.crt", "health"},
     "bridge": {"mqtt-password"},
     "inference": {"mqtt-password"},
-    "dagster": {"mqtt-password", "pgpass"},
+    "dagster": {"pgpass"},
+    "dagster-code": {"mqtt-password", "pgpass"},
     "simulator": {"mqtt-password"},
     "influxdb": {"operator-token", "admin-password"},
     "postgres": {"password"},
@@ -151,7 +152,11 @@ def test_the_broker_knows_each_service_by_the_password_that_lies_in_the_service_
 def test_copies_and_what_is_derived_agree_with_their_source(site: Site) -> None:
     assert site.read("operator/ca.crt") == site.read("mosquitto/ca.crt") == site.read("ca/ca.crt")
     assert site.read("operator/grafana-admin-password") == site.read("grafana/admin-password")
-    assert site.read("dagster/pgpass") == b"postgres:5432:dagster:dagster:" + site.read("postgres/password") + b"\n"
+    assert (
+        site.read("dagster/pgpass")
+        == site.read("dagster-code/pgpass")
+        == b"postgres:5432:dagster:dagster:" + site.read("postgres/password") + b"\n"
+    )
 
 
 def test_the_access_list_lies_below_the_topic_root_that_is_set(tmp_path: Path) -> None:
@@ -195,7 +200,7 @@ def test_a_lost_secret_is_made_anew_and_only_what_depends_on_it_follows(site: Si
 
     follows = {
         "grafana/admin-password": {"operator/grafana-admin-password"},
-        "postgres/password": {"dagster/pgpass"},
+        "postgres/password": {"dagster/pgpass", "dagster-code/pgpass"},
         **{name: {"mosquitto/passwd"} for name in MQTT_PASSWORD_FILES.values()},
     }.get(name, set())
     assert site.changed_since(before) == {name, *follows}
