@@ -43,7 +43,7 @@ class StoreApi:
         answer = self._ask("POST", path, body=text.encode(), headers={"Content-Type": "application/vnd.flux"})
         table, failed, reason = answer.decode().partition(_LATE_ERROR)
         if failed:
-            raise StoreError(f"Flux at {self.address.url} ended with an error: {reason.strip(' ,')[:_MAX_REASON]}")
+            raise StoreError(f"Flux at {self.address.url} ended with an error: {reason[:_MAX_REASON].strip(' ,\r\n')}")
         return table
 
     def wait_ready(self, tell: Callable[[str], None]) -> None:

@@ -326,14 +326,10 @@ def test_the_command_prints_a_line_a_step_and_no_secret(plant: Plant, monkeypatc
         assert file.read_text(encoding="utf-8") not in said.output
 
 
-def test_a_script_that_fails_is_an_error_even_after_the_answer_has_begun(plant: Plant) -> None:
+def test_a_script_that_fails_is_an_error_with_the_server_s_reason(plant: Plant) -> None:
     api = StoreApi(influx_address(plant.platform), plant.secret("influxdb/operator-token"))
-    numbers = "generate.from(count: {}, fn: (n) => n, start: 2020-01-01T00:00:00Z, stop: 2020-01-02T00:00:00Z)"
-    begun = f'{numbers.format(300_000)} |> yield(name: "a")'
-    zero = "map(fn: (r) => ({r with _value: 1 / (2999999 - r._value)}))"
-    fails = f'{numbers.format(3_000_000)} |> {zero} |> yield(name: "b")'
 
     with pytest.raises(StoreError, match=r"answered 404: .*nowhere"):
         api.flux('from(bucket: "nowhere") |> range(start: -1h)')
-    with pytest.raises(StoreError, match=r"ended with an error: .*cannot divide by zero"):
-        api.flux(f'import "generate"\n{begun}\n{fails}')
+    with pytest.raises(StoreError, match=r"answered 400: .*divide by zero"):
+        api.flux('import "array"\narray.from(rows: [{a: 0}]) |> map(fn: (r) => ({r with a: 1 / r.a}))')
