@@ -43,7 +43,8 @@ class StoreApi:
         answer = self._ask("POST", path, body=text.encode(), headers={"Content-Type": "application/vnd.flux"})
         table, failed, reason = answer.decode().partition(_LATE_ERROR)
         if failed:
-            raise StoreError(f"Flux at {self.address.url} ended with an error: {reason[:_MAX_REASON].strip(' ,\r\n')}")
+            told = reason.replace(",", " ").strip()[:_MAX_REASON]
+            raise StoreError(f"Flux at {self.address.url} ended with an error: {told}")
         return table
 
     def wait_ready(self, tell: Callable[[str], None]) -> None:
