@@ -121,8 +121,8 @@ def test_training_rows_can_be_balanced_on_the_way_out(home: Path) -> None:
     [
         (("weather", "csv", "", ""), "'weather'"),
         (("telemetry", "xlsx", "", ""), "'xlsx'"),
-        (("telemetry", "csv", "yesterday", ""), "--from 'yesterday'"),
-        (("telemetry", "csv", "", "12:00"), "--to '12:00'"),
+        (("telemetry", "csv", "yesterday", ""), "--from: timestamp 'yesterday'"),
+        (("telemetry", "csv", "", "12:00"), "--to: timestamp '12:00'"),
         (("telemetry", "csv", "2027-01-02", "2027-01-01"), "is after --to"),
     ],
 )
