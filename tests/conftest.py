@@ -1,5 +1,6 @@
 """What tests of several folders share: a small real model, trained once, and a registry that holds it."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,9 @@ def registered(small_model: dict[str, bytes], tmp_path: Path) -> Registered:
         return registry, registry.register(staged, ManifestFacts(**{**given, **(facts or {})}))
 
     return register
+
+
+# A shell has its background jobs ignore SIGINT. Dagster, run within a test, then has this process ignore SIGTERM as
+# well, and so does every shell script that a later test starts and cannot stop.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
