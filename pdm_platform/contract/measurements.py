@@ -44,7 +44,14 @@ PUMP_TELEMETRY = _measurement("pump_telemetry", (DEVICE,), _READING)
 PUMP_LABELS = _measurement(
     "pump_labels",
     (DEVICE,),
-    {**_READING, "ground_truth": pa.string(), "failure_mode": pa.string(), "rul_hours": pa.float64()},
+    {
+        **_READING,
+        "ground_truth": pa.string(),
+        "failure_mode": pa.string(),
+        "rul_hours": pa.float64(),
+        "sensor_fault": pa.string(),
+        "disturbance": pa.string(),
+    },
 )
 PUMP_PREDICTION = _measurement(
     "pump_prediction",
@@ -58,6 +65,15 @@ PUMP_PREDICTION = _measurement(
         "p_broken": pa.float64(),
         "health_percent": pa.float64(),
         "rul_hours": pa.float64(),
+        "rul_lower_hours": pa.float64(),
+        "rul_upper_hours": pa.float64(),
+        "failure_mode": pa.string(),
+        "failure_mode_probability": pa.float64(),
+        "novelty": pa.float64(),
+        "novel": pa.int64(),
+        "sensor_fault": pa.string(),
+        "sensor_fault_probability": pa.float64(),
+        "provisional": pa.int64(),
         "model_version": pa.string(),
         "inference_time_ns": pa.int64(),
     },

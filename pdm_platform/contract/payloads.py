@@ -39,11 +39,17 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Labelled(Telemetry, frozen=True, kw_only=True, omit_defaults=True):
-    """A reading with its ground truth, for training."""
+    """A reading with its ground truth, for training.
+
+    failure_mode: of FailureMode, what wears the pump most. sensor_fault: `channel:kind`, a sensor that lies at this
+    reading, kind of SensorFault. disturbance: of Disturbance, what passes over the pump without wearing it.
+    """
 
     ground_truth: State
     failure_mode: ShortText | None = None
     rul_hours: Hours | None = None
+    sensor_fault: ShortText | None = None
+    disturbance: ShortText | None = None
 
 
 class StateProbabilities(msgspec.Struct, frozen=True):
@@ -58,7 +64,10 @@ class StateProbabilities(msgspec.Struct, frozen=True):
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the platform says of one reading, whose `timestamp` and `measurement_id` it echoes unchanged.
 
-    rul_hours is null while no wear has been observed from which to tell it.
+    rul_hours is null while no wear has been observed from which to tell it; rul_lower_hours and rul_upper_hours bound it
+    with a probability of 90 %. failure_mode: of FailureMode, the most probable one; left out while nothing wears.
+    novelty: how far the reading lies from all that was healthy, 1 is the limit above which it is novel.
+    sensor_fault: the channel whose sensor seems to lie. provisional: true while too little is known of this pump.
     """
 
     device_id: DeviceId
@@ -68,6 +77,15 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     probabilities: StateProbabilities
     health_percent: Percent
     rul_hours: Hours | None
+    rul_lower_hours: Hours | None = None
+    rul_upper_hours: Hours | None = None
+    failure_mode: ShortText | None = None
+    failure_mode_probability: Probability | None = None
+    novelty: Annotated[float, Meta(ge=0.0)] | None = None
+    novel: bool = False
+    sensor_fault: ShortText | None = None
+    sensor_fault_probability: Probability | None = None
+    provisional: bool = False
     model_version: ShortText
     inference_timestamp: ShortText
 
