@@ -1,11 +1,11 @@
 """The alert rules: what is asked, from which value on it is bad, for how long, and what people are told."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final
 
-from grafana.pipeline import LAG, LAG_LIMIT_S, QUARANTINED, RECEIVED
-from grafana.queries import Query, bucket, flux, metric, series, stored
+from grafana.alert_rule import AlertRule, told
+from grafana.pipeline_metrics import LAG, LAG_LIMIT_S, QUARANTINED, RECEIVED, increase
+from grafana.queries import bucket, flux, metric, series, stored
 from grafana.shell import FLEET, MODEL, PIPELINE, PUMP
 from pdm_platform.contract.measurements import DRIFT_SCORE, JOB_RUN, PUMP_PREDICTION, PUMP_TELEMETRY
 from pdm_platform.contract.states import State
@@ -14,88 +14,14 @@ from pdm_platform.stores.influx_buckets import RAW
 FAILING_READINGS: Final = 5
 REPAIR_LEAD_H: Final = 24.0
 SILENT_S: Final = 600
+LYING_READINGS: Final = 10
+LYING_S: Final = 600
 QUARANTINED_SHARE: Final = 0.01
 FOLDER: Final = "Pumps"
-EXPRESSION: Final = "__expr__"
 _DAY_S: Final = 86_400
 _CRITICAL, _WARNING = "critical", "warning"
 _PUMP: Final = "{{ $labels.device_id }}"
 _BAD: Final = f"\"state\" = '{State.FAULTY.value}' OR \"state\" = '{State.BROKEN.value}'"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertRule:
-    """One rule. It fires for each series whose value is `above` or `below` the limit for `for_s` seconds.
-
-    queries: one, or two whose first is divided by the second. range_s: how far back they look.
-    no_data: what a query without rows means, 'OK' or 'Alerting'. dashboard: uid of where to look.
-    """
-
-    uid: str
-    title: str
-    severity: str
-    queries: Sequence[Query]
-    range_s: int
-    limit: float
-    below: bool = False
-    for_s: int = 0
-    no_data: str = "OK"
-    summary: str
-    description: str
-    dashboard: str
-
-    def fires_at(self, value: float) -> bool:
-        """Whether this value is bad."""
-        return value < self.limit if self.below else value > self.limit
-
-    def to_json(self) -> dict[str, Any]:
-        """As Grafana's file provisioning reads it."""
-        return {
-            "uid": self.uid,
-            "title": self.title,
-            "condition": "bad",
-            "for": f"{self.for_s}s",
-            "noDataState": self.no_data,
-            "execErrState": "Error",
-            "dashboardUid": self.dashboard,
-            "labels": {"severity": self.severity},
-            "annotations": {"summary": self.summary, "description": self.description},
-            "data": self._steps(),
-        }
-
-    def _steps(self) -> list[dict[str, Any]]:
-        steps = [self._asked(query) for query in self.queries]
-        steps += [_expression(f"last{query.ref}", "reduce", query.ref, reducer="last") for query in self.queries]
-        value = "lastA"
-        if len(self.queries) == 2:
-            steps.append(_expression("share", "math", "$lastA / $lastB"))
-            value = "share"
-        evaluator = {"type": "lt" if self.below else "gt", "params": [self.limit]}
-        return [*steps, _expression("bad", "threshold", value, conditions=[{"evaluator": evaluator}])]
-
-    def _asked(self, query: Query) -> dict[str, Any]:
-        return {
-            "refId": query.ref,
-            "datasourceUid": query.source.uid,
-            "relativeTimeRange": {"from": self.range_s, "to": 0},
-            "model": {**query.to_json(), "datasource": query.source.to_json(), "intervalMs": 1_000},
-        }
-
-
-def _expression(ref: str, kind: str, of: str, **more: object) -> dict[str, Any]:
-    model = {
-        "refId": ref,
-        "type": kind,
-        "expression": of,
-        "datasource": {"type": EXPRESSION, "uid": EXPRESSION},
-        **more,
-    }
-    return {"refId": ref, "datasourceUid": EXPRESSION, "model": model}
-
-
-def _told(ref: str, look: str) -> str:
-    """A step's value in a text; nothing where a query without rows gave it none."""
-    return f"{{{{ with $values.{ref} }}}}{{{{ {look} .Value }}}}{{{{ end }}}}"
 
 
 def _failing() -> AlertRule:
@@ -119,18 +45,18 @@ def _failing() -> AlertRule:
 
 
 def _life() -> AlertRule:
-    # rul_hours, not its lower bound: the models do not tell one yet
+    # The lower bound: with about 95 % more than that is left. A service of an older release tells none.
     newest = (
-        f'SELECT last("health_percent") AS "health", "rul_hours", "state" FROM {stored(PUMP_PREDICTION)} '
-        "WHERE $timeFilter GROUP BY device_id"
+        f'SELECT last("health_percent") AS "health", "rul_lower_hours" AS "at_least", "state", "provisional" '
+        f"FROM {stored(PUMP_PREDICTION)} WHERE $timeFilter GROUP BY device_id"
     )
     return AlertRule(
         uid="pdm-rul-hours-short",
-        title="Predicted rul_hours is shorter than a repair takes to arrange",
+        title="Remaining life may be shorter than a repair takes to arrange",
         severity=_WARNING,
         queries=[
             series(
-                f'SELECT "rul_hours" FROM ({newest}) WHERE "rul_hours" >= 0 AND "state" <> '
+                f'SELECT "at_least" FROM ({newest}) WHERE "at_least" >= 0 AND "provisional" = 0 AND "state" <> '
                 f"'{State.BROKEN.value}' "
                 "GROUP BY device_id"
             )
@@ -139,9 +65,36 @@ def _life() -> AlertRule:
         limit=REPAIR_LEAD_H,
         below=True,
         for_s=120,
-        summary=f"{_PUMP} has about {_told('lastA', 'printf `%.1f`')} h left",
-        description=f"The remaining life predicted for {_PUMP} is below the {REPAIR_LEAD_H:g} h that a repair takes to "
-        "arrange. The models give no interval yet: this is the predicted life itself, not its lower bound.",
+        summary=f"{_PUMP} may have only {told('lastA', 'printf `%.1f`')} h left",
+        description=f"The lower bound of the remaining life predicted for {_PUMP} (rul_lower_hours of a 90 % interval) "
+        f"is below the {REPAIR_LEAD_H:g} h that a repair takes to arrange: it is likely to last longer, but do not "
+        "count on it.",
+        dashboard=PUMP,
+    )
+
+
+def _lying_sensor() -> AlertRule:
+    newest = (
+        f'SELECT "health_percent", "sensor_fault" FROM {stored(PUMP_PREDICTION)} WHERE $timeFilter '
+        f"GROUP BY device_id ORDER BY time DESC LIMIT {LYING_READINGS}"
+    )
+    return AlertRule(
+        uid="pdm-sensor-fault",
+        title="A sensor seems to lie",
+        severity=_WARNING,
+        queries=[
+            series(
+                f'SELECT count("sensor_fault") FROM ({newest}) WHERE "sensor_fault" =~ /./ '
+                "GROUP BY device_id ORDER BY time DESC"
+            )
+        ],
+        range_s=_DAY_S,
+        limit=LYING_READINGS - 0.5,
+        for_s=LYING_S,
+        summary=f"A sensor of {_PUMP} seems to lie",
+        description=f"For {LYING_S // 60} minutes the newest {LYING_READINGS} predictions of {_PUMP} have all said "
+        "that one of its sensors lies. Which one stands on its dashboard; what is predicted meanwhile deserves less "
+        "trust.",
         dashboard=PUMP,
     )
 
@@ -164,7 +117,7 @@ from(bucket: "{bucket(RAW)}")
         queries=[flux(text)],
         range_s=_DAY_S,
         limit=SILENT_S,
-        summary=f"{_PUMP} has been silent for {_told('lastA', 'humanizeDuration')}",
+        summary=f"{_PUMP} has been silent for {told('lastA', 'humanizeDuration')}",
         description=f"{_PUMP} spoke within the last 24 hours, but not in the last {SILENT_S // 60} minutes.",
         dashboard=FLEET,
     )
@@ -192,20 +145,18 @@ def _quarantine() -> AlertRule:
         uid="pdm-quarantine-rate",
         title="Many messages are quarantined",
         severity=_WARNING,
-        queries=[series(_increase(QUARANTINED)), series(_increase(RECEIVED), ref="B")],
+        queries=[
+            series(f'SELECT sum("n") FROM ({increase(QUARANTINED)})'),
+            series(f'SELECT sum("n") FROM ({increase(RECEIVED)})', ref="B"),
+        ],
         range_s=600,
         limit=QUARANTINED_SHARE,
         for_s=60,
-        summary=f"{_told('share', 'humanizePercentage')} of the messages break the contract",
+        summary=f"{told('share', 'humanizePercentage')} of the messages break the contract",
         description=f"More than {QUARANTINED_SHARE:.0%} of the messages of the last 10 minutes were quarantined. Their "
         "reasons lie in the bridge's quarantine folder and are told on the topic platform/rejected.",
         dashboard=PIPELINE,
     )
-
-
-def _increase(name: str) -> str:
-    inner = f'SELECT non_negative_difference("counter") AS "n" FROM {metric(name)} WHERE $timeFilter GROUP BY *'
-    return f'SELECT sum("n") FROM ({inner})'
 
 
 def _drift() -> AlertRule:
@@ -242,7 +193,7 @@ def _job() -> AlertRule:
 
 def rules() -> list[AlertRule]:
     """All of them."""
-    return [_failing(), _life(), _silent(), _lag(), _quarantine(), _drift(), _job()]
+    return [_failing(), _life(), _lying_sensor(), _silent(), _lag(), _quarantine(), _drift(), _job()]
 
 
 def provisioned() -> Mapping[str, Any]:

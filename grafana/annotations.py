@@ -7,16 +7,17 @@ from grafana_foundation_sdk.builders.dashboard import AnnotationQuery
 from grafana.queries import FLUX, FLUX_OF_DEVICES, FLUX_RANGE, bucket, flux
 from pdm_platform.contract.measurements import DEVICE, MODEL_EVENT, PUMP_ALARM, PUMP_TELEMETRY
 from pdm_platform.contract.states import State
-from pdm_platform.core.alarms import SEVERITIES
+from pdm_platform.core.alarms import CONDITION, SEVERITIES
 from pdm_platform.stores.influx_buckets import HISTORY, RAW, RESULTS
 
+_OF_STATE: Final = f'(r.condition == "{CONDITION}")'
 # With a zone: Flux refuses a whole query for one text that it cannot read as a time.
 _ISO_TIME: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 
 
 def of_fleet() -> list[AnnotationQuery]:
     """Alarms from FAULTY on and maintenance of the chosen pumps, both off at first: there may be hundreds."""
-    severe = f"r.severity >= {SEVERITIES[State.FAULTY]} and r.active == 1"
+    severe = f"{_OF_STATE} and r.severity >= {SEVERITIES[State.FAULTY]} and r.active == 1"
     return [
         _shown("Alarms", "red", _alarms(FLUX_OF_DEVICES, severe), on=False),
         _shown("Maintenance", "blue", _maintenance(FLUX_OF_DEVICES, "last()"), on=False),
@@ -25,10 +26,11 @@ def of_fleet() -> list[AnnotationQuery]:
 
 
 def of_pump() -> list[AnnotationQuery]:
-    """All alarms of the pump, raised and returned to normal, and its maintenance."""
+    """All alarms of the pump, raised and returned to normal, by what they are about, and its maintenance."""
     pump = f'r.{DEVICE} == "$pump"'
     return [
-        _shown("Alarms", "red", _alarms(pump, "true")),
+        _shown("Alarms", "red", _alarms(pump, _OF_STATE)),
+        _shown("Sensor faults and novelty", "orange", _alarms(pump, f"not {_OF_STATE}")),
         _shown("Maintenance", "blue", _maintenance(pump, "unique()")),
         models(),
     ]
@@ -54,10 +56,10 @@ from(bucket: "{bucket(HISTORY)}")
   |> {FLUX_RANGE}
   |> filter(fn: (r) => r._measurement == "{PUMP_ALARM.name}" and {devices})
   |> filter(fn: (r) => r._field == "message" or r._field == "severity" or r._field == "active" or r._field == "state")
-  |> pivot(rowKey: ["_time", "{DEVICE}"], columnKey: ["_field"], valueColumn: "_value")
+  |> pivot(rowKey: ["_time", "{DEVICE}", "condition"], columnKey: ["_field"], valueColumn: "_value")
   |> filter(fn: (r) => {which})
   |> group()
-  |> map(fn: (r) => ({{time: r._time, text: r.message, tags: r.state}}))
+  |> map(fn: (r) => ({{time: r._time, text: r.message, tags: r.condition + "," + r.state}}))
 """
 
 

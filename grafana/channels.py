@@ -11,7 +11,7 @@ from grafana.queries import OF_MEANS, OF_PUMP, Query, bucket, flux, ranged, seri
 from grafana.style import coloured, limits, prop
 from pdm_platform.contract.channels import Channel
 from pdm_platform.contract.measurements import DEVICE, PUMP_TELEMETRY
-from pdm_platform.core.features import MEMORY_READINGS
+from pdm_platform.core.features import BASELINE_READINGS
 from pdm_platform.core.scores import ISO_10816_7_MM_S
 from pdm_platform.stores.influx_buckets import RAW
 
@@ -48,14 +48,14 @@ def channel_panel(channel: Channel) -> timeseries.Panel:
 
 
 def baseline(channel: Channel) -> Query:
-    """Flux, because InfluxQL has no line from one value: the median of the first readings, as the features take it."""
+    """Flux, because InfluxQL has no line from one value: the mean of the first readings, as the features take it."""
     text = f"""
 first = from(bucket: "{bucket(RAW)}")
   |> range(start: -30d)
   |> filter(fn: (r) => r._measurement == "{PUMP_TELEMETRY.name}" and r._field == "{channel.name}")
   |> filter(fn: (r) => r.{DEVICE} == "$pump")
-  |> limit(n: {MEMORY_READINGS})
-  |> median()
+  |> limit(n: {BASELINE_READINGS})
+  |> mean()
   |> group()
 from_left = first |> map(fn: (r) => ({{_time: v.timeRangeStart, _value: r._value, _field: "baseline"}}))
 to_right = first |> map(fn: (r) => ({{_time: v.timeRangeStop, _value: r._value, _field: "baseline"}}))
@@ -86,8 +86,8 @@ def _spread(channel: Channel) -> Query:
 def _help(channel: Channel) -> str:
     drawn = (
         f"{channel.name} in {channel.unit}. The line is the mean of each interval, the band around it the lowest and "
-        f"highest reading. Dashed: this pump's baseline, the median of its first {MEMORY_READINGS} readings that are "
-        "kept at full resolution (30 days back at most), as the model's features take it when the pump is new."
+        f"highest reading. Dashed: this pump's baseline, the mean of its first {BASELINE_READINGS} readings that are "
+        "kept at full resolution (30 days back at most), much as the model's features take it when the pump is new."
     )
     if channel.unit != _VIBRATION:
         return drawn

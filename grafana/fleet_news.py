@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import table
 
 from grafana.panels import Column, listing
 from grafana.pump_columns import PREDICTED, PUMP
-from grafana.queries import FLUX_RANGE, IN_SECONDS, OF_DEVICES, OF_MEANS, bucket, flux, rows, stored
+from grafana.queries import FLUX_RANGE, IN_SECONDS, OF_DEVICES, OF_MEANS, OF_STATE, bucket, flux, rows, stored
 from grafana.style import prop
 from pdm_platform.contract.measurements import PUMP_ALARM, PUMP_PREDICTION, PUMP_TELEMETRY
 from pdm_platform.stores.influx_buckets import MINUTES, RAW
@@ -23,7 +23,7 @@ def panels() -> list[table.Panel]:
 def _new_alarms() -> table.Panel:
     text = (
         f'SELECT "state", "health_percent", "rul_hours" {IN_SECONDS} AS "life_s" FROM {stored(PUMP_ALARM)} '
-        f'WHERE $timeFilter AND {OF_DEVICES} AND "active" = 1 GROUP BY device_id'
+        f'WHERE $timeFilter AND {OF_DEVICES} AND {OF_STATE} AND "active" = 1 GROUP BY device_id'
     )
     panel = listing(
         "Worsened in the last 24 h",

@@ -5,34 +5,20 @@ from typing import Final
 from grafana_foundation_sdk.builders import stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.models.common import VisibilityMode
-from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 
-from grafana import annotations, variables
+from grafana import annotations, model_versions, variables
 from grafana.panels import Column, dressed, figure, lines, listing, stacked
 from grafana.queries import FLUX_RANGE, OF_MEANS, bucket, flux, ranged, rows, series, stored
 from grafana.shell import DAGSTER_URL, MODEL, REPORTS_URL, dashboard, elsewhere, section
 from grafana.style import COLOURS, by_name, coloured, limits, texts
-from pdm_platform.contract.measurements import DRIFT_SCORE, MODEL_EVENT, MODEL_METRIC, PUMP_PREDICTION
+from pdm_platform.contract.measurements import DRIFT_SCORE, MODEL_EVENT, PUMP_PREDICTION
 from pdm_platform.contract.states import STATES
 from pdm_platform.core.drift import CHANNEL_THRESHOLD, DRIFTED_SHARE, SINGLE_CHANNEL_THRESHOLD
-from pdm_platform.core.promotion import MIN_MARGIN_OVER_BASELINE
 from pdm_platform.stores.influx_buckets import RESULTS
 
 # The name that the drift report gives to its verdict over all channels.
 FLEET_CHANNEL: Final = "fleet"
 _VERDICT: Final = texts({"0": ("no drift", "green"), "1": ("drifted", "red")})
-_METRICS: Final = (
-    Column("version", "Version", width=250),
-    Column("macro_f1", "Macro F1", decimals=3),
-    Column("baseline_macro_f1", "Best baseline", decimals=3),
-    Column("health_mae_percent", "Health error", unit="percent", decimals=1),
-    Column("rul_relative_error", "Life error", unit="percentunit", decimals=0),
-    Column("unseen_pumps", "Unseen pumps", decimals=0),
-    Column("failures", "Failures", decimals=0),
-    Column("failures_warned", "Warned of", decimals=0),
-    Column("false_alarms", "False alarms", decimals=0),
-    Column("median_warning_share", "Warned before", unit="percentunit", decimals=0),
-)
 
 
 def build() -> Dashboard:
@@ -55,7 +41,8 @@ def build() -> Dashboard:
     found.with_row(section("Drift of healthy operation from the training data"))
     found.with_panel(_drift()).with_panel(_reports())
     found.with_row(section("Versions"))
-    found.with_panel(_metrics()).with_panel(_history())
+    for about_versions in model_versions.panels():
+        found.with_panel(about_versions)
     found.link(elsewhere("Dagster", "${dagster_url}/asset-groups"))
     return found.link(elsewhere("Retrain", "${dagster_url}/locations/pdm_platform.definitions/jobs/retrain"))
 
@@ -214,54 +201,4 @@ from(bucket: "{bucket(RESULTS)}")
         height=10,
         hidden=["window"],
         empty="No drift report in this range",
-    )
-
-
-def _metrics() -> table.Panel:
-    text = f"""
-from(bucket: "{bucket(RESULTS)}")
-  |> range(start: 0)
-  |> filter(fn: (r) => r._measurement == "{MODEL_METRIC.name}" and r._field == "value")
-  |> last()
-  |> group()
-  |> pivot(rowKey: ["version"], columnKey: ["metric"], valueColumn: "_value")
-  |> sort(columns: ["version"], desc: true)
-  |> limit(n: 50)
-"""
-    better = MIN_MARGIN_OVER_BASELINE
-    panel = listing(
-        "Metrics of each version",
-        "Figures on pumps that the version had not seen in training. A version is promoted only if its macro F1 is at "
-        f"least {better:g} above that of the best baseline. Warned before: how much of the life was left at the "
-        "warning, in the median. Life error: of the told remaining life in the last third of it.",
-        flux(text),
-        _METRICS,
-        width=24,
-        height=8,
-        empty="No version yet",
-    )
-    shown = {column.name for column in _METRICS}
-    return panel.with_transformation(
-        DataTransformerConfig("filterFieldsByName", options={"include": {"names": sorted(shown)}})
-    )
-
-
-def _history() -> table.Panel:
-    columns = [
-        Column("Time", "When", unit="dateTimeAsLocal", width=200),
-        Column("event", "What", width=110),
-        Column("version", "Version", width=250),
-        Column("previous", "Instead of", width=250),
-        Column("actor", "Who", width=140),
-        Column("reason", "Why"),
-    ]
-    return listing(
-        "Changes of production",
-        "Every promotion and rollback, the newest first.",
-        rows(f'SELECT "version", "previous", "actor", "reason" FROM {stored(MODEL_EVENT)} GROUP BY "event"'),
-        columns,
-        width=24,
-        height=8,
-        sort=("When", True),
-        empty="No model yet",
     )

@@ -8,6 +8,7 @@ from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.common import DataSourceRef
 
 from pdm_platform.contract.measurements import DEVICE, Measurement
+from pdm_platform.core.alarms import CONDITION
 from pdm_platform.stores.influx_buckets import DEFAULT_PREFIX, METRICS, Bucket, bucket_of
 
 INFLUXQL: Final = DataSourceRef(type_val="influxdb", uid="pdm-influxql")
@@ -16,6 +17,8 @@ FLUX: Final = DataSourceRef(type_val="influxdb", uid="pdm-flux")
 # `$site` holds the dot that ends it, so that site `a` is not `ab` too; All is `.*`.
 OF_DEVICES: Final = f'"{DEVICE}" =~ /^${{site:regex}}/ AND "{DEVICE}" =~ /^${{pump:regex}}$/'
 OF_PUMP: Final = f"\"{DEVICE}\" = '$pump'"
+# alarms of the pump's state; those of other conditions say what makes the predictions doubtful
+OF_STATE: Final = f"\"condition\" = '{CONDITION}'"
 FLUX_OF_DEVICES: Final = f"r.{DEVICE} =~ /^${{site:regex}}/ and r.{DEVICE} =~ /^${{pump:regex}}$/"
 FLUX_RANGE: Final = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
 # In seconds, which Grafana shows as minutes, hours, days or weeks, whichever fits; hours it makes longer only.

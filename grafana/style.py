@@ -15,6 +15,8 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
+from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.failure_modes import FailureMode
 from pdm_platform.contract.states import (
     FAULTY_ABOVE_PERCENT,
     HEALTHY_ABOVE_PERCENT,
@@ -22,11 +24,27 @@ from pdm_platform.contract.states import (
     WARNING_ABOVE_PERCENT,
     State,
 )
+from pdm_platform.core.alarms import CONDITION
 
 COLOURS: Final = {State.HEALTHY: "green", State.WARNING: "yellow", State.FAULTY: "orange", State.BROKEN: "red"}
 # letters in plain yellow cannot be read on white
 _LETTERS: Final = {**COLOURS, State.WARNING: "dark-yellow"}
 PLAIN: Final = "text"
+# what makes a prediction doubtful
+DOUBT: Final = "purple"
+# of the contract: a reading whose novelty is above it is novel
+NOVELTY_LIMIT: Final = 1.0
+_MODE_COLOURS: Final = {
+    FailureMode.BEARING_WEAR: "orange",
+    FailureMode.IMPELLER_WEAR: "blue",
+    FailureMode.SEAL_LEAKAGE: "semi-dark-blue",
+    FailureMode.CAVITATION: "dark-yellow",
+    FailureMode.UNBALANCE: "semi-dark-orange",
+    FailureMode.MISALIGNMENT: "dark-orange",
+    FailureMode.WINDING_DEGRADATION: "red",
+    FailureMode.PLUGGED_SUCTION: "dark-blue",
+}
+_CONDITION_NAMES: Final = {CONDITION: "state", "sensor_fault": "sensor fault", "novelty": "novelty"}
 
 
 def limits(first: str, *steps: tuple[float, str]) -> ThresholdsConfig:
@@ -62,6 +80,27 @@ def texts(shown: dict[str, tuple[str, str]]) -> list[ValueMapping]:
             }
         )
     ]
+
+
+def mode_names() -> list[ValueMapping]:
+    """Failure modes in words, each in a colour of its own."""
+    return texts({mode.value: (mode.replace("_", " "), _MODE_COLOURS[mode]) for mode in FailureMode})
+
+
+def channel_names() -> list[ValueMapping]:
+    """Channels in words, where their sensors seem to lie."""
+    return texts({name: (name.replace("_", " "), DOUBT) for name in CHANNEL_NAMES})
+
+
+def condition_names() -> list[ValueMapping]:
+    """Conditions of alarms in words."""
+    colours = {CONDITION: PLAIN}
+    return texts({name: (shown, colours.get(name, DOUBT)) for name, shown in _CONDITION_NAMES.items()})
+
+
+def yes_or_no(yes: tuple[str, str], no: tuple[str, str]) -> list[ValueMapping]:
+    """What is shown, and in which colour, for 1 and for 0."""
+    return texts({"1": yes, "0": no})
 
 
 def by_threshold() -> FieldColor:

@@ -31,6 +31,8 @@ _SPECIAL: Final[dict[str, Column]] = {
     "p_faulty": _attribute("probabilities.FAULTY"),
     "p_broken": _attribute("probabilities.BROKEN"),
     "active": _converted("active", int),
+    "novel": _converted("novel", int),
+    "provisional": _converted("provisional", int),
     "inference_time_ns": _converted("inference_timestamp", time_ns_of),
 }
 

@@ -1,48 +1,123 @@
-"""Disturbances that are no wear: seeded, placed by step, so that a run can be judged against what really happened."""
+"""Disturbances that are no wear: scenarios by name, so that a run can be judged against what really happened."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pdm_platform.contract.failure_modes import Disturbance
 from simulators.draws import Stream, uniforms
-from simulators.pump import Fleet, FloatArray, IntArray, vibration_rms
+from simulators.episodes import Episode, Rule
+from simulators.machine import SYNCHRONOUS_RPM
+from simulators.physics import AXES, CURRENT, PRESSURE, RMS, RPM, TEMPERATURE, total_rms
 
-BoolArray = NDArray[np.bool_]
-GLITCH_MM_S: Final = 12.0
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+DISTURBANCES: Final = tuple(Disturbance)
+SPIKE_MM_S: Final = 12.0
 HEATWAVE_C: Final = 15.0
-GLITCH_SHARE: Final = 1 / 50
-SPELL_EVERY: Final = 150
-SPELL_READINGS: Final = 40
-# a spell leaves the first readings of a life alone: they are the pump's healthy baseline
-_SPELL_NOT_BEFORE: Final = 40
-_TEMPERATURE: Final = 4
+# of the readings in an episode of spikes, those that one hits; the first always is
+SPIKE_SHARE: Final = 1 / 3
+_SUCTION_BAR: Final = 0.3
+# what each does, in words for the log of events
+DETAILS: Final = {
+    Disturbance.HEATWAVE: f"+{HEATWAVE_C:g} °C",
+    Disturbance.MECHANICAL_SPIKE: f"{SPIKE_MM_S:g} mm/s",
+    Disturbance.CAVITATION: "pressure unsteady",
+    Disturbance.VOLTAGE_DROP: "current up, speed down",
+    Disturbance.SENSOR_FREEZE: "vibration stuck at 0",
+}
+# what a live fleet's chaos pumps meet unless told otherwise
+USUAL: Final = (
+    Rule(DISTURBANCES.index(Disturbance.MECHANICAL_SPIKE), 1 / 50, 1),
+    Rule(DISTURBANCES.index(Disturbance.HEATWAVE), 1 / 90, 40),
+)
 
 
-def glitches(fleet: Fleet, pumps: IntArray, steps: IntArray) -> BoolArray:
-    """Whether the vibration sensor glitches at each (pump index, step), shape (n,): one reading in fifty."""
-    drawn = uniforms(fleet.seed, Stream.GLITCH, fleet.number[pumps], fleet.generation[pumps], steps)
-    return drawn[:, 0] < GLITCH_SHARE
+class Rows(NamedTuple):
+    """What a disturbance changes, and its draws: channels (8, m) to change in place; age (m,) in readings; of the
+    episode, even draws (m, 8); of the reading, even draws (m, 8)."""
+
+    channels: Float32Array
+    age: IntArray
+    size: FloatArray
+    chance: FloatArray
 
 
-def spell_starts(fleet: Fleet, pumps: IntArray, steps: IntArray) -> IntArray:
-    """Step at which the spell of heat begins in the stretch of 150 readings that each step lies in, shape (n,)."""
-    stretch = steps // SPELL_EVERY
-    drawn = uniforms(fleet.seed, Stream.HEATWAVE, fleet.number[pumps], fleet.generation[pumps], stretch)
-    room = SPELL_EVERY - SPELL_READINGS - _SPELL_NOT_BEFORE
-    offset = _SPELL_NOT_BEFORE + (drawn[:, 0] * room).astype(np.int64)
-    return np.asarray(stretch * SPELL_EVERY + offset)
+def disturb(
+    channels: Float32Array, episode: Episode, seed: int, number: IntArray, generation: IntArray, step: IntArray
+) -> None:
+    """Let an episode pass over channels of shape (8, n), in place; number, generation, step: (n,), of all rows."""
+    row, since = episode.row, episode.since
+    who = number[row], generation[row]
+    chosen = channels[:, row]
+    rows = Rows(
+        channels=chosen,
+        age=step[row] - since,
+        size=uniforms(seed, Stream.CHAOS_SIZE, *who, since * 16 + episode.kind),
+        chance=uniforms(seed, Stream.CHAOS_STEP, *who, step[row] * 16 + episode.kind),
+    )
+    _SCENARIOS[DISTURBANCES[episode.kind]](rows)
+    channels[:, row] = chosen
 
 
-def heated(steps: IntArray, starts: IntArray) -> BoolArray:
-    """Whether each step lies in its stretch's spell of 40 readings, shape (n,)."""
-    return (steps >= starts) & (steps < starts + SPELL_READINGS)
+def warm(channels: Float32Array) -> None:
+    """15 °C more on channels of shape (8, n), in place."""
+    channels[TEMPERATURE] += np.float32(HEATWAVE_C)
 
 
-def disturb(channels: FloatArray, *, glitch: BoolArray, heat: BoolArray) -> FloatArray:
-    """Channels (n, 8) with total vibration at 12 mm/s where `glitch`, and 15 °C more where `heat`; both shape (n,)."""
-    factor = np.where(glitch, GLITCH_MM_S / np.maximum(vibration_rms(channels), 1e-9), 1.0)
-    disturbed = channels.copy()
-    disturbed[:, :4] *= factor[:, None]
-    disturbed[:, _TEMPERATURE] += np.where(heat, HEATWAVE_C, 0.0)
-    return disturbed
+def _heatwave(rows: Rows) -> None:
+    warm(rows.channels)
+
+
+def _mechanical_spike(rows: Rows) -> None:
+    """Impulses: single readings at 12 mm/s of total vibration, where it is not more already."""
+    hit = (rows.age == 0) | (rows.chance[:, 0] < SPIKE_SHARE)
+    lift = np.maximum(np.float32(SPIKE_MM_S) / np.maximum(rows.channels[RMS], np.float32(1e-6)), np.float32(1.0))
+    rows.channels[: RMS + 1] *= np.where(hit, lift, np.float32(1.0))
+
+
+def _cavitation(rows: Rows) -> None:
+    """Vapour at the suction: less pressure, and unsteady; broadband vibration. Nothing in a pump that stands still."""
+    strength = (0.7 + 0.6 * rows.size[:, 0]) * (rows.channels[RPM] > 0)
+    loss = strength * (0.12 + 0.16 * rows.chance[:, 0])
+    rows.channels[PRESSURE] *= (1.0 - loss).astype(np.float32)
+    rows.channels[CURRENT] *= (1.0 - 0.5 * loss * rows.chance[:, 1]).astype(np.float32)
+    for axis in range(AXES):
+        broadband = (strength * (1.2 + 1.6 * rows.chance[:, 2 + axis])).astype(np.float32)
+        rows.channels[axis] = np.sqrt(rows.channels[axis] * rows.channels[axis] + broadband * broadband)
+    total_rms(rows.channels)
+
+
+def _voltage_drop(rows: Rows) -> None:
+    """A motor at 78 to 88 % of its voltage: torque falls with its square, so slip and current rise.
+
+    Head follows the speed by the affinity laws. Source: Fitzgerald, Kingsley and Umans, Electric
+    Machinery, 6th ed., chapter 6.
+    """
+    voltage = (0.78 + 0.10 * rows.size[:, 0]).astype(np.float32)
+    before = rows.channels[RPM].copy()
+    slower = np.float32(SYNCHRONOUS_RPM) - (np.float32(SYNCHRONOUS_RPM) - before) / (voltage * voltage)
+    # a drive below synchronous speed slips from its own: the loss is the same in 1/min
+    after = np.where(before > 0, np.maximum(np.minimum(slower, before), before * np.float32(0.8)), np.float32(0.0))
+    ratio = np.where(before > 0, after / np.maximum(before, np.float32(1.0)), np.float32(1.0))
+    suction = np.float32(_SUCTION_BAR)
+    rows.channels[PRESSURE] = suction + (rows.channels[PRESSURE] - suction) * ratio * ratio
+    rows.channels[CURRENT] /= voltage
+    rows.channels[RPM] = after
+    running = (before > 0).astype(np.float32)
+    rows.channels[TEMPERATURE] += np.float32(5.0) * running * np.minimum(rows.age / 10, 1.0).astype(np.float32)
+
+
+def _sensor_freeze(rows: Rows) -> None:
+    rows.channels[: RMS + 1] = 0.0
+
+
+_SCENARIOS: Final = {
+    Disturbance.HEATWAVE: _heatwave,
+    Disturbance.MECHANICAL_SPIKE: _mechanical_spike,
+    Disturbance.CAVITATION: _cavitation,
+    Disturbance.VOLTAGE_DROP: _voltage_drop,
+    Disturbance.SENSOR_FREEZE: _sensor_freeze,
+}

@@ -18,14 +18,22 @@ from pdm_platform.contract.errors import PdmError, SettingsError
 from pdm_platform.contract.times import iso_of, time_ns_of
 from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
-from simulators.plans import FleetPlan, LivesPlan
+from simulators.chaos import DISTURBANCES, USUAL
+from simulators.plans import FleetPlan, LivesPlan, parse_chaos, parse_sensor_faults
 from simulators.publisher import FleetProgress, publish_lives, run_fleet
+from simulators.sensors import SENSOR_FAULTS
 from simulators.speeds import Speed
 
 app = typer.Typer(no_args_is_help=True, help="Simulate pumps that publish over MQTT, as real ones would.")
 _CONNECT_S: Final = 30.0
 # after a signal, publishing that waits for a broker that is away is given up
 _GRACE_S: Final = 3.0
+
+CHAOS_HELP: Final = (
+    f"NAME:PROBABILITY:READINGS, repeatable, in place of the usual: {', '.join(DISTURBANCES)}. Begins with the"
+    " probability at each reading of a chaos pump."
+)
+SENSOR_HELP: Final = f"The same for a sensor that lies: {', '.join(SENSOR_FAULTS)}."
 
 Seed = Annotated[int, typer.Option(help="The same seed gives the same pumps, wear and noise.")]
 
@@ -79,6 +87,10 @@ def _print_line(summary: object) -> None:
 def training(
     seed: Seed = 7,
     lives: Annotated[str, typer.Option(help="How many lives at each speed.")] = str(LivesPlan()),
+    sensor_fault_share: Annotated[
+        float, typer.Option(help="Of the lives, those with a lying sensor for a while.")
+    ] = 0.35,
+    disturbance_share: Annotated[float, typer.Option(help="Of the lives, those with a passing disturbance.")] = 0.35,
     window_end: Annotated[str, typer.Option(help="ISO time all lives end by; default: today 00:00 UTC.")] = "",
     resume: Annotated[Path | None, typer.Option(help="File that remembers how far it came.")] = None,
 ) -> None:
@@ -91,12 +103,17 @@ def training(
 
       pdmctl simulate training
 
-      pdmctl simulate training --seed 8 --lives stress:60,nominal:4
+      pdmctl simulate training --seed 8 --lives stress:60,nominal:4 --sensor-fault-share 0
 
       pdmctl simulate training --resume var/campaign.json
     """
     with _told():
-        settings, plan = PlatformSettings.load(), LivesPlan.parse(lives, seed=seed)
+        settings, plan = (
+            PlatformSettings.load(),
+            LivesPlan.parse(
+                lives, seed=seed, sensor_fault_share=sensor_fault_share, disturbance_share=disturbance_share
+            ),
+        )
         end_ns = time_ns_of(window_end) if window_end else _midnight_ns()
         typer.echo(f"publishing {plan} with seed {seed}, ending by {iso_of(end_ns)}", err=True)
         with _connected(settings, "training") as (link, stop):
@@ -129,7 +146,10 @@ def production(
     speed: Annotated[Speed, typer.Option(help="Interval, and life of the failing pumps.")] = Speed.STRESS,
     interval_s: Annotated[float | None, typer.Option(help="Seconds between readings; default: the speed's.")] = None,
     failing: Annotated[int, typer.Option(help="Pumps that wear out now; the others live at nominal length.")] = 5,
-    chaos_pumps: Annotated[int, typer.Option(help="Pumps with vibration glitches and spells of heat.")] = 1,
+    chaos_pumps: Annotated[int, typer.Option(help="Pumps that meet disturbances and sensor faults.")] = 1,
+    chaos: Annotated[list[str] | None, typer.Option(help=CHAOS_HELP)] = None,
+    sensor_fault: Annotated[list[str] | None, typer.Option(help=SENSOR_HELP)] = None,
+    wearing: Annotated[bool, typer.Option(help="Without it no pump wears at all: every alarm is a false one.")] = True,
     seed: Seed = 7,
     stagger_s: Annotated[float, typer.Option(help="Seconds between the starts of failing pumps.")] = 1.5,
     repair_after_s: Annotated[float | None, typer.Option(help="Failed pumps start again as new after so long.")] = None,
@@ -154,12 +174,17 @@ def production(
       pdmctl simulate production --repair-after-s 30 --truth var/truth.jsonl
 
       pdmctl simulate production --pumps 200 --speed nominal --failing 0 --heatwave
+
+      pdmctl simulate production --chaos-pumps 24 --chaos voltage_drop:0.001:20 --sensor-fault drift:0.002:60
+
+      pdmctl simulate production --failing 0 --no-wearing
     """
     with _told():
         settings, report = PlatformSettings.load(), _Lines(truth)
         plan = FleetPlan(
             pumps=pumps, speed=speed, interval_s=interval_s, failing=failing, chaos_pumps=chaos_pumps, seed=seed,
-            stagger_s=stagger_s, repair_after_s=repair_after_s, heatwave=heatwave,
+            stagger_s=stagger_s, repair_after_s=repair_after_s, heatwave=heatwave, wearing=wearing,
+            chaos=USUAL if chaos is None else parse_chaos(chaos), sensor_faults=parse_sensor_faults(sensor_fault or ()),
         )  # fmt: skip
         with _connected(settings, "production") as (link, stop):
             done = run_fleet(

@@ -1,20 +1,21 @@
 """A fleet in real time: which pump sends what, when. No clock and no I/O: the time comes in as an argument."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pdm_platform.contract.times import NS_PER_MS, iso_of
-from simulators import chaos
+from simulators.chaos import DETAILS, DISTURBANCES
 from simulators.draws import Stream, uniforms
-from simulators.encoding import telemetry_payloads
+from simulators.encoding import behind_ms, telemetry_payloads
+from simulators.episodes import ByRules, Episode
 from simulators.plans import FleetPlan
-from simulators.pump import FAILURE_MODES, Fleet, IntArray, Readings
-from simulators.speeds import SPEEDS, Speed
+from simulators.pump import DRAWN, FAILURE_MODES, Fleet, IntArray
+from simulators.sensors import CHANNEL_LABELS, SENSOR_FAULTS, fault_channels
+from simulators.speeds import Speed
 
 # no number of a training life, so that the live pumps are pumps no model has seen
 _FIRST_NUMBER: Final = 1_000_000
@@ -24,10 +25,14 @@ CATCH_UP_MS: Final = 300_000
 
 
 class EventKind(StrEnum):
-    """What really happened to a pump."""
+    """What really happened to a pump: a disturbance by its name in `Disturbance`, or else."""
 
-    GLITCH = "vibration_glitch"
     HEATWAVE = "heatwave"
+    MECHANICAL_SPIKE = "mechanical_spike"
+    CAVITATION = "cavitation"
+    VOLTAGE_DROP = "voltage_drop"
+    SENSOR_FREEZE = "sensor_freeze"
+    SENSOR_FAULT = "sensor_fault"
     FAILURE = "failure"
     REPAIR = "repair"
 
@@ -36,7 +41,8 @@ class EventKind(StrEnum):
 class Event:
     """Ground truth to judge a run against.
 
-    step: reading of the pump's present life. detail: the failure mode, or the disturbance's size.
+    step: reading of the pump's present life. detail: the failure mode, the `channel:kind` of a sensor fault, what the
+    disturbance does, or the quality of the repair. readings: how many it lasts, 0 for a moment.
     """
 
     kind: EventKind
@@ -44,6 +50,7 @@ class Event:
     time_ns: int
     step: int
     detail: str
+    readings: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +74,22 @@ class LiveFleet:
         count = plan.pumps
         number = _FIRST_NUMBER + np.arange(count)
         # by a draw, so that names do not give away which pumps will fail
-        rank = np.argsort(np.argsort(uniforms(plan.seed, Stream.BUILD, number, 1)[:, 0], kind="stable"))
+        rank = np.argsort(np.argsort(uniforms(plan.seed, Stream.RANK, number, 0)[:, 0], kind="stable"))
         failing = rank < plan.failing
-        self._chaotic = rank >= count - plan.chaos_pumps
-        short, long = SPEEDS[plan.speed], SPEEDS[Speed.NOMINAL]
+        chaotic = rank >= count - plan.chaos_pumps
         self._interval_ms = max(1, round(plan.pace_s * 1_000))
-        self._fleet = Fleet.build(
+        fleet = Fleet.build(
             plan.seed,
             number=number,
-            shortest=np.where(failing, short.min_readings, long.min_readings),
-            longest=np.where(failing, short.max_readings, long.max_readings),
+            speed=np.where(failing, list(Speed).index(plan.speed), list(Speed).index(Speed.NOMINAL)),
             interval_s=np.full(count, self._interval_ms / 1_000),
+            # the few that fail fail of different causes
+            mode=np.where(failing, (rank + plan.seed % len(FAILURE_MODES)) % len(FAILURE_MODES), DRAWN),
+            wearing=np.full(count, plan.wearing),
         )
+        self._chaos = ByRules(Stream.CHAOS, plan.chaos, chaotic)
+        self._faults = ByRules(Stream.SENSOR, plan.sensor_faults, chaotic)
+        self._fleet = replace(fleet, chaos=self._chaos, faults=self._faults, warmer=plan.heatwave)
         phase_ms = np.arange(count) * self._interval_ms // count
         self._due_ms = start_ms + phase_ms + np.where(failing, rank * round(plan.stagger_s * 1_000), 0)
         self._step = np.zeros(count, dtype=np.int64)
@@ -112,35 +123,43 @@ class LiveFleet:
         events = self._repair(pumps[self._broken[pumps]])
         self._skip(pumps, now_ms)
         steps, due_ms = self._step[pumps], self._due_ms[pumps]
-        readings = self._measure(pumps, steps, due_ms, events)
+        readings = self._fleet.readings(pumps, steps)
+        events += self._begun(pumps, steps, due_ms)
         names = [self.device_ids[pump] for pump in pumps]
         payloads = telemetry_payloads(
             names,
             readings,
             measurement_id=self._sequence[pumps],
-            time_ms=due_ms,
+            time_ms=due_ms - behind_ms(readings),
             last_maintenance=[self._maintained[pump] for pump in pumps],
         )
         self._advance(pumps)
         self._fail(pumps[self._step[pumps] >= self._fleet.life.readings[pumps]], events)
         return Batch(names, payloads, events)
 
-    def _measure(self, pumps: IntArray, steps: IntArray, due_ms: IntArray, events: list[Event]) -> Readings:
-        readings = self._fleet.readings(pumps, steps)
-        chaotic = self._chaotic[pumps]
-        if not (chaotic.any() or self._plan.heatwave):
-            return readings
-        starts = chaos.spell_starts(self._fleet, pumps, steps)
-        glitch = chaotic & chaos.glitches(self._fleet, pumps, steps)
-        heat = chaotic & chaos.heated(steps, starts)
-        begins = chaotic & (steps == starts)
-        for flags, kind, detail in (
-            (glitch, EventKind.GLITCH, f"{chaos.GLITCH_MM_S:g} mm/s"),
-            (begins, EventKind.HEATWAVE, f"+{chaos.HEATWAVE_C:g} °C for {chaos.SPELL_READINGS} readings"),
-        ):
-            events += self._events(kind, pumps[flags], due_ms[flags], steps[flags], [detail] * int(flags.sum()))
-        warmer = chaos.disturb(readings.channels, glitch=glitch, heat=heat | self._plan.heatwave)
-        return Readings(warmer, readings.health_percent, readings.rul_hours, readings.failure_mode)
+    def _begun(self, pumps: IntArray, steps: IntArray, due_ms: IntArray) -> list[Event]:
+        """Events of the episodes that begin with these readings."""
+        who = self._fleet.number[pumps], self._fleet.generation[pumps]
+        events: list[Event] = []
+        for schedule in (self._chaos, self._faults):
+            for episode in schedule.at(self._plan.seed, *who, pumps, steps):
+                kind, details = self._told(schedule, episode, *who)
+                begins = steps[episode.row] == episode.since
+                rows = episode.row[begins]
+                lasting = episode.length[begins]
+                chosen = [detail for detail, now in zip(details, begins, strict=True) if now]
+                events += self._events(kind, pumps[rows], due_ms[rows], steps[rows], chosen, lasting)
+        return events
+
+    def _told(
+        self, schedule: ByRules, episode: Episode, number: IntArray, generation: IntArray
+    ) -> tuple[EventKind, list[str]]:
+        if schedule is self._chaos:
+            disturbance = DISTURBANCES[episode.kind]
+            return EventKind(disturbance), [DETAILS[disturbance]] * len(episode.row)
+        channels, _ = fault_channels(episode, self._plan.seed, number, generation)
+        kind = SENSOR_FAULTS[episode.kind]
+        return EventKind.SENSOR_FAULT, [f"{CHANNEL_LABELS[channel]}:{kind}" for channel in channels]
 
     def _advance(self, pumps: IntArray) -> None:
         self._step[pumps] += 1
@@ -175,12 +194,20 @@ class LiveFleet:
         self._broken[pumps] = False
         for pump in pumps:
             self._maintained[pump] = iso_of(int(self._due_ms[pump]) * NS_PER_MS)
-        return self._events(EventKind.REPAIR, pumps, self._due_ms[pumps], self._step[pumps], [""] * len(pumps))
+        details = [f"quality {quality:.3f}" for quality in self._fleet.life.repair_quality[pumps]]
+        return self._events(EventKind.REPAIR, pumps, self._due_ms[pumps], self._step[pumps], details)
 
     def _events(
-        self, kind: EventKind, pumps: NDArray[np.int64], time_ms: IntArray, steps: IntArray, details: list[str]
+        self,
+        kind: EventKind,
+        pumps: IntArray,
+        time_ms: IntArray,
+        steps: IntArray,
+        details: list[str],
+        lasting: IntArray | None = None,
     ) -> list[Event]:
+        lasting = np.zeros(len(pumps), dtype=np.int64) if lasting is None else lasting
         return [
-            Event(kind, self.device_ids[pump], int(moment) * NS_PER_MS, int(step), detail)
-            for pump, moment, step, detail in zip(pumps, time_ms, steps, details, strict=True)
+            Event(kind, self.device_ids[pump], int(moment) * NS_PER_MS, int(step), detail, int(readings))
+            for pump, moment, step, detail, readings in zip(pumps, time_ms, steps, details, lasting, strict=True)
         ]

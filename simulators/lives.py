@@ -1,6 +1,6 @@
 """Whole lives laid out in time: which reading of which pump comes when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -9,9 +9,13 @@ from pdm_platform.contract.errors import SettingsError
 from pdm_platform.contract.measurements import Window
 from pdm_platform.contract.times import NS_PER_MS
 from pdm_platform.contract.topics import Kind, Topics
-from simulators.encoding import labelled_payloads
+from simulators.chaos import DISTURBANCES
+from simulators.draws import Stream
+from simulators.encoding import behind_ms, labelled_payloads
+from simulators.episodes import OnceALife
 from simulators.plans import MAX_PUMPS, LivesPlan
-from simulators.pump import Fleet, IntArray
+from simulators.pump import IN_TURN, Fleet, IntArray
+from simulators.sensors import SENSOR_FAULTS
 from simulators.speeds import SPEEDS
 
 SPAN_MS: Final = 48 * 3_600_000
@@ -50,10 +54,12 @@ class Lives:
         fleet = Fleet.build(
             plan.seed,
             number=kind * MAX_PUMPS + within,
-            shortest=np.array([pace.min_readings for pace in paces]),
-            longest=np.array([pace.max_readings for pace in paces]),
+            speed=kind,
             interval_s=np.array([pace.interval_s for pace in paces]),
+            # each mode in turn instead of by its odds, so that a small plan has them all
+            mode=np.full(len(speeds), IN_TURN),
         )
+        fleet = _with_episodes(fleet, plan)
         room_ms = SPAN_MS - fleet.life.readings * _interval_ms(fleet)
         start_ms = end_ms - SPAN_MS + room_ms - (within * _GOLDEN % 1.0 * room_ms).astype(np.int64)
         pump, step = _ordered(fleet, start_ms)
@@ -68,14 +74,25 @@ class Lives:
         """Topic and payload of the readings from `start` to before `stop`."""
         pump, step = self.pump[start:stop], self.step[start:stop]
         names = [self.devices[index] for index in pump]
-        time_ms = self.start_ms[pump] + step * _interval_ms(self.fleet)[pump]
-        payloads = labelled_payloads(names, self.fleet.readings(pump, step), measurement_id=step, time_ms=time_ms)
+        readings = self.fleet.readings(pump, step)
+        time_ms = self.start_ms[pump] + step * _interval_ms(self.fleet)[pump] - behind_ms(readings)
+        payloads = labelled_payloads(names, readings, measurement_id=step, time_ms=time_ms)
         return [(topics.of(Kind.TRAINING, name), payload) for name, payload in zip(names, payloads, strict=True)]
 
     def counts(self, stop: int) -> dict[str, int]:
         """Readings of each device among the first `stop`."""
         per_pump = np.bincount(self.pump[:stop], minlength=len(self.devices))
         return dict(zip(self.devices, per_pump.tolist(), strict=True))
+
+
+def _with_episodes(fleet: Fleet, plan: LivesPlan) -> Fleet:
+    """The fleet with a disturbance, and with a lying sensor, in the planned shares of the lives."""
+    who = plan.seed, fleet.number, fleet.generation, fleet.life.readings
+    return replace(
+        fleet,
+        chaos=OnceALife.draw(Stream.CHAOS, *who, kinds=len(DISTURBANCES), share=plan.disturbance_share),
+        faults=OnceALife.draw(Stream.SENSOR, *who, kinds=len(SENSOR_FAULTS), share=plan.sensor_fault_share),
+    )
 
 
 def _interval_ms(fleet: Fleet) -> IntArray:

@@ -106,7 +106,9 @@ def publish_lives(
     """
     stop = stop or threading.Event()
     lives = Lives.lay_out(plan, window_end_ns)
-    checkpoint = Checkpoint(resume, {"plan": str(plan), "seed": plan.seed, "window_end_ns": window_end_ns})
+    shares = f"{plan.sensor_fault_share:g},{plan.disturbance_share:g}"
+    campaign: dict[str, str | int] = {"plan": str(plan), "seed": plan.seed, "shares": shares}
+    checkpoint = Checkpoint(resume, campaign | {"window_end_ns": window_end_ns})
     done, saved_s = checkpoint.load(len(lives)), time.monotonic()
     batch = lives.messages(topics, done, done + _BATCH)
     while batch and not stop.is_set():

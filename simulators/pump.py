@@ -1,64 +1,32 @@
-"""A centrifugal pump of 5 kW and how it wears: a plain law, vectorised over pumps and readings.
-
-Nominal figures are of a close-coupled pump at 2,850 1/min (two-pole motor, 50 Hz).
-"""
+"""Pumps as arrays: built, worn, repaired and read at any step of their lives."""
 
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pdm_platform.contract.channels import CHANNEL_NAMES
-from simulators.draws import Stream, normals, uniforms
+from simulators.draws import Stream, levels, noise_keys, normals, uniforms
+from simulators.duty import Duty
+from simulators.episodes import Schedule
+from simulators.lifetimes import MODES, Lifetimes
+from simulators.observe import observe
+from simulators.physics import build_units, channels_of
+from simulators.signatures import shown
+from simulators.speeds import SPEEDS
+from simulators.wear import EXPONENT_LEVELS, draw_knots, wear_at
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+FAILURE_MODES: Final = MODES
 S_PER_HOUR: Final = 3_600.0
-_RMS: Final = CHANNEL_NAMES.index("vibration_rms")
-_AXES: Final = slice(0, 3)
-
-
-class Pattern(NamedTuple):
-    """Where wear shows late in life, in the order of the channels; vibration_rms follows from its axes.
-
-    Vibration, pressure and current change relative to the new pump; temperature in °C, rpm in 1/min.
-    """
-
-    vibration_x: float
-    vibration_y: float
-    vibration_z: float
-    temperature_c: float
-    pressure: float
-    current: float
-    rpm: float
-
-
-PATTERNS: Final = {
-    "bearing_wear": Pattern(6.0, 6.5, 4.5, 20.0, -0.03, 0.08, -12.0),
-    "impeller_wear": Pattern(2.6, 2.4, 1.6, 5.0, -0.30, -0.13, 9.0),
-    "seal_leakage": Pattern(1.6, 1.6, 3.0, 11.0, -0.22, 0.05, -4.0),
-    "unbalance": Pattern(8.5, 8.0, 1.6, 7.0, -0.04, 0.06, -14.0),
-    "winding_degradation": Pattern(1.5, 1.5, 0.9, 27.0, -0.04, 0.24, -40.0),
-}
-FAILURE_MODES: Final = tuple(PATTERNS)
-
-# new pump, order of CHANNEL_NAMES; mm/s, °C, bar, A, 1/min. The fourth follows from the axes.
-_NEW: Final = np.array([0.62, 0.58, 0.45, 0.0, 38.0, 4.2, 7.8, 2_850.0])
-# spread between pumps as built and installed, one standard deviation relative to the value
-_SPREAD: Final = np.array([0.08, 0.08, 0.08, 0.0, 0.04, 0.03, 0.03, 0.003])
-# sensor noise of one reading: a share of the value, and a part of its own (°C, 1/min)
-_NOISE_SHARE: Final = np.array([0.07, 0.07, 0.07, 0.0, 0.0, 0.015, 0.018, 0.0])
-_NOISE: Final = np.array([0.0, 0.0, 0.0, 0.0, 0.6, 0.0, 0.0, 4.0])
-_RELATIVE: Final = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0])
-
-
-def _effects() -> FloatArray:
-    rows = [(p[0], p[1], p[2], 0.0, *p[3:]) for p in PATTERNS.values()]
-    return np.array(rows)
-
-
-_EFFECTS: Final = _effects()
+# rows computed at once: their arrays stay in the second-level cache
+CHUNK: Final = 8_192
+# what a repair leaves of the wear, at most
+WORST_REPAIR: Final = 0.15
+DRAWN, IN_TURN = -1, -2
+NEVER: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,116 +34,184 @@ class Readings:
     """Noisy channels and the truth behind them.
 
     channels: shape (n, 8), units of `contract.channels`. health_percent: (n,), 100 is new, 0 has failed.
-    rul_hours: (n,), time to health 0. failure_mode: (n,), index into FAILURE_MODES.
+    rul_hours: (n,), time to health 0, infinite in a pump that does not wear. failure_mode: (n,), index into FAILURE_MODES, what has worn most. sensor_fault:
+    (n,), index into SENSOR_FAULTS, -1 where no sensor lies; then the channel that lies is NaN where it tells nothing.
+    fault_channel: (n,), index into CHANNEL_LABELS, -1 for none. disturbance: (n,), index into DISTURBANCES, -1 for
+    none. clock_behind_s: (n,), how far the pump's clock runs behind.
     """
 
     channels: FloatArray
     health_percent: FloatArray
     rul_hours: FloatArray
     failure_mode: IntArray
+    sensor_fault: IntArray
+    fault_channel: IntArray
+    disturbance: IntArray
+    clock_behind_s: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """How pumps wear until their next repair, arrays of shape (p,).
+    """How pumps wear until their next repair, arrays of shape (p,) unless told.
 
-    readings: from new to failed, at least 2. exponent: p of health = 100 * (1 - (age / life) ** p).
-    severity, shape: how strongly and how early wear shows. pattern: index into FAILURE_MODES.
+    readings: from new to failed, NEVER where the pump does not wear. pattern: index into FAILURE_MODES, what ends it. last_step: (8, p), end of life of
+    each mode. knots: (p, 8, 66), their wear. severity, onset: (8, p), how strongly and how late it shows. duty: what is
+    asked of the pump. noise_key: (2, p). repair_quality: 1 is as good as new.
     """
 
     readings: IntArray
-    exponent: FloatArray
-    severity: FloatArray
-    shape: FloatArray
     pattern: IntArray
-
-    @classmethod
-    def draw(cls, seed: int, number: IntArray, generation: IntArray, shortest: IntArray, longest: IntArray) -> Self:
-        """Draw the lives of pumps that were repaired `generation` times, `shortest` to `longest` readings long."""
-        drawn = uniforms(seed, Stream.LIFE, number, generation)
-        return cls(
-            readings=(shortest + drawn[:, 0] * (longest - shortest + 1)).astype(np.int64),
-            exponent=1.2 + 1.0 * drawn[:, 1],
-            severity=0.94 + 0.12 * drawn[:, 2],
-            shape=0.95 + 0.1 * drawn[:, 3],
-            # in turn rather than drawn, so that a small plan has them all
-            pattern=(number + generation + seed % len(PATTERNS)) % len(PATTERNS),
-        )
+    last_step: Float32Array
+    knots: Float32Array
+    severity: Float32Array
+    onset: Float32Array
+    duty: Duty
+    noise_key: NDArray[np.uint64]
+    repair_quality: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """Pumps as arrays of shape (p,). All about a pump follows from seed, number and generation.
+    """Pumps as arrays of shape (p,). All about a pump follows from seed, number, generation, speed and mode.
 
     number: names the pump within its seed. generation: 0 is new, raised by each repair: the same pump, another life.
-    shortest, longest: bounds of a life in readings. interval_s: seconds between readings.
-    new: shape (p, 8), channels of the new pump.
+    speed: index into Speed. mode: index into FAILURE_MODES of what ends its lives, or DRAWN by the law of competing
+    risks, or IN_TURN, so that a small fleet has them all. wearing: False for a pump that stays as it is.
+    interval_s: seconds between readings. unit: shape (15, p), how each pump was built. chaos, faults: what happens to
+    the pumps and to their sensors. warmer: 15 °C more, all the time.
     """
 
     seed: int
     number: IntArray
     generation: IntArray
-    shortest: IntArray
-    longest: IntArray
+    speed: IntArray
+    mode: IntArray
+    wearing: NDArray[np.bool_]
     interval_s: FloatArray
-    new: FloatArray
+    unit: Float32Array
     life: Life
+    chaos: Schedule | None = None
+    faults: Schedule | None = None
+    warmer: bool = False
 
     @classmethod
     def build(
-        cls, seed: int, *, number: IntArray, shortest: IntArray, longest: IntArray, interval_s: FloatArray
+        cls,
+        seed: int,
+        *,
+        number: IntArray,
+        speed: IntArray,
+        interval_s: FloatArray,
+        mode: IntArray | None = None,
+        wearing: NDArray[np.bool_] | None = None,
     ) -> Self:
-        """New pumps: arrays of shape (p,); lives are drawn between shortest and longest, both included."""
+        """New pumps: arrays of shape (p,). Modes are drawn and all pumps wear unless told otherwise."""
+        mode = np.full(len(number), DRAWN) if mode is None else mode
+        wearing = np.ones(len(number), dtype=np.bool_) if wearing is None else wearing
         generation = np.zeros(len(number), dtype=np.int64)
-        built = 2.0 * uniforms(seed, Stream.BUILD, number, 0) - 1.0
         return cls(
             seed=seed,
             number=number,
             generation=generation,
-            shortest=shortest,
-            longest=longest,
+            speed=speed,
+            mode=mode,
+            wearing=wearing,
             interval_s=interval_s,
-            new=_NEW * (1.0 + np.sqrt(3.0) * _SPREAD * built),  # sqrt(3): an even spread of unit deviation
-            life=Life.draw(seed, number, generation, shortest, longest),
+            unit=build_units(seed, number),
+            life=_live(seed, number, generation, speed, mode, wearing),
         )
 
     def renewed(self, pumps: IntArray) -> Self:
-        """The fleet after a repair of `pumps` (indices): each starts another life."""
+        """The fleet after a repair of `pumps` (indices): each starts another life, as new or nearly."""
         generation = self.generation.copy()
         generation[pumps] += 1
-        life = Life.draw(self.seed, self.number, generation, self.shortest, self.longest)
-        return replace(self, generation=generation, life=life)
+        life = _live(
+            self.seed, self.number[pumps], generation[pumps], self.speed[pumps], self.mode[pumps], self.wearing[pumps]
+        )
+        return replace(self, generation=generation, life=_with(self.life, pumps, life))
 
     def readings(self, pumps: IntArray, steps: IntArray) -> Readings:
         """What `pumps` (indices, shape (n,)) measure at `steps` (shape (n,), 0 to life - 1) of their life."""
-        last = self.life.readings[pumps] - 1
-        age = steps / last
-        wear = age ** self.life.exponent[pumps]
-        shown = self.life.severity[pumps] * _shown(wear, self.life.shape[pumps])
-        new = self.new[pumps]
-        true = new + shown[:, None] * _EFFECTS[self.life.pattern[pumps]] * np.where(_RELATIVE > 0.0, new, 1.0)
-        noise = normals(self.seed, self.number[pumps], self.generation[pumps], steps)
-        channels = true + noise * (_NOISE_SHARE * np.abs(true) + _NOISE)
-        channels[:, _AXES] = np.maximum(channels[:, _AXES], 0.0)
-        channels[:, _RMS] = vibration_rms(channels)
+        parts = [
+            observe(self, pumps[start : start + CHUNK], steps[start : start + CHUNK])
+            for start in range(0, max(len(steps), 1), CHUNK)
+        ]
+        wear = np.concatenate([part.wear for part in parts]).astype(np.float64)
+        interval_s, left = self.interval_s[pumps], self.life.readings[pumps] - 1 - steps
         return Readings(
-            channels=channels,
+            channels=np.concatenate([part.channels.T for part in parts]).astype(np.float64, order="C"),
             health_percent=100.0 * (1.0 - wear),
-            rul_hours=(last - steps) * self.interval_s[pumps] / S_PER_HOUR,
-            failure_mode=self.life.pattern[pumps],
+            rul_hours=np.where(self.wearing[pumps], left * interval_s / S_PER_HOUR, np.inf),
+            failure_mode=np.concatenate([part.mode for part in parts]),
+            sensor_fault=np.concatenate([part.fault for part in parts]).astype(np.int64),
+            fault_channel=np.concatenate([part.channel for part in parts]).astype(np.int64),
+            disturbance=np.concatenate([part.disturbance for part in parts]).astype(np.int64),
+            clock_behind_s=np.concatenate([part.behind for part in parts]) * interval_s,
         )
 
+    def measure(self, pumps: IntArray, steps: IntArray) -> tuple[Float32Array, Float32Array, IntArray]:
+        """The machines alone: channels (8, n), wear of the most worn mode (n,), and which that is (n,).
 
-def _shown(wear: FloatArray, shape: FloatArray) -> FloatArray:
-    """How much of its pattern a pump shows at a wear of 0 to 1: steady at first, then a steep end.
+        pumps may be of shape (1,) where all steps are of one pump.
+        """
+        life = self.life
+        wear = wear_at(life.knots, pumps, life.last_step.take(pumps, axis=1), steps.astype(np.float32))
+        seen = shown(wear, life.severity.take(pumps, axis=1), life.onset.take(pumps, axis=1))
+        noise = normals(life.noise_key.take(pumps, axis=1), steps.astype(np.uint64))
+        segment, decay, day = life.duty.at(pumps, steps)
+        channels = channels_of(seen, self.unit.take(pumps, axis=1), segment, decay, day, noise)
+        return channels, wear.max(axis=0), wear.argmax(axis=0)
 
-    Real damage ends so too: debris and misalignment feed it. The factors are set so that the states can be learned and
-    yet not told apart without error.
-    """
-    return 0.6 * wear**shape + 0.8 * wear**8
+
+def _live(
+    seed: int, number: IntArray, generation: IntArray, speed: IntArray, mode: IntArray, wearing: NDArray[np.bool_]
+) -> Life:
+    """Lives of pumps that were repaired `generation` times; all arrays of shape (p,)."""
+    turn = (number + generation + seed % len(MODES)) % len(MODES)
+    times = Lifetimes.draw(seed, number, generation, speed, np.where(mode == IN_TURN, turn, mode))
+    first, second = (uniforms(seed, Stream.LIFE, number, generation, 2 + block) for block in range(2))
+    exponent = levels(seed, Stream.LIFE, number, generation, 4) * EXPONENT_LEVELS // 2**16
+    residual, quality = _left_by_repair(seed, number, generation, wearing)
+    last_step = np.where(wearing[:, None], times.last_step, np.inf)
+    longest = np.array([pace.max_readings for pace in SPEEDS.values()])[speed]
+    return Life(
+        readings=np.where(wearing, times.readings, NEVER),
+        pattern=times.mode,
+        last_step=last_step.T.astype(np.float32),
+        knots=draw_knots(seed, number, generation, exponent, residual),
+        severity=(0.9 + 0.2 * first).T.astype(np.float32),
+        onset=(0.5 * second).T.astype(np.float32),
+        duty=Duty.draw(seed, number, generation, speed, np.where(wearing, times.readings, longest)),
+        noise_key=noise_keys(seed, number, generation),
+        repair_quality=quality,
+    )
+
+
+def _left_by_repair(
+    seed: int, number: IntArray, generation: IntArray, wearing: NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray]:
+    """Wear that the last repair left of each mode, shape (p, 8), and its quality (p,): 1 as good as new."""
+    drawn = uniforms(seed, Stream.REPAIR, number, generation)
+    # every third repair is perfect
+    worst = WORST_REPAIR * np.maximum(1.5 * drawn[:, 0] - 0.5, 0.0) * (generation > 0) * wearing
+    spread = uniforms(seed, Stream.REPAIR, number, generation, 1)
+    # the worst of the eight is what the quality tells
+    return worst[:, None] * spread / spread.max(axis=1, keepdims=True), 1.0 - worst
+
+
+def _with(life: Life, pumps: IntArray, renewed: Life) -> Life:
+    """`life` with the lives of `pumps` replaced."""
+    changed = {}
+    for name in ("readings", "pattern", "knots", "repair_quality"):
+        changed[name] = getattr(life, name).copy()
+        changed[name][pumps] = getattr(renewed, name)
+    for name in ("last_step", "severity", "onset", "noise_key"):
+        changed[name] = getattr(life, name).copy()
+        changed[name][:, pumps] = getattr(renewed, name)
+    return replace(life, duty=life.duty.replaced(pumps, renewed.duty), **changed)
 
 
 def vibration_rms(channels: FloatArray) -> FloatArray:
     """Total vibration velocity in mm/s, shape (n,): the vector sum of the three axes of channels (n, 8)."""
-    axes = channels[:, _AXES]
-    return np.sqrt(axes[:, 0] ** 2 + axes[:, 1] ** 2 + axes[:, 2] ** 2)
+    axes = channels[:, :3]
+    return np.asarray(np.sqrt(axes[:, 0] ** 2 + axes[:, 1] ** 2 + axes[:, 2] ** 2))

@@ -12,7 +12,10 @@ DEVICE = "device_id"
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One kind of point. `schema` is tags, then `time_ns` (int64), then the fields; rows are ordered by tags, time."""
+    """One kind of point. `schema` is tags, then `time_ns` (int64), then the fields; rows are ordered by tags, time.
+
+    A field's place is part of the contract: InfluxDB's points name their fields by it. New ones go to the end.
+    """
 
     name: str
     tags: tuple[str, ...]
@@ -65,6 +68,8 @@ PUMP_PREDICTION = _measurement(
         "p_broken": pa.float64(),
         "health_percent": pa.float64(),
         "rul_hours": pa.float64(),
+        "model_version": pa.string(),
+        "inference_time_ns": pa.int64(),
         "rul_lower_hours": pa.float64(),
         "rul_upper_hours": pa.float64(),
         "failure_mode": pa.string(),
@@ -74,8 +79,6 @@ PUMP_PREDICTION = _measurement(
         "sensor_fault": pa.string(),
         "sensor_fault_probability": pa.float64(),
         "provisional": pa.int64(),
-        "model_version": pa.string(),
-        "inference_time_ns": pa.int64(),
     },
 )
 PUMP_ALARM = _measurement(

@@ -64,8 +64,8 @@ class StateProbabilities(msgspec.Struct, frozen=True):
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the platform says of one reading, whose `timestamp` and `measurement_id` it echoes unchanged.
 
-    rul_hours is null while no wear has been observed from which to tell it; rul_lower_hours and rul_upper_hours bound it
-    with a probability of 90 %. failure_mode: of FailureMode, the most probable one; left out while nothing wears.
+    rul_hours is null while no wear has been observed from which to tell it; rul_lower_hours and rul_upper_hours bound
+    it with a probability of 90 %. failure_mode: of FailureMode, the most probable one; left out while nothing wears.
     novelty: how far the reading lies from all that was healthy, 1 is the limit above which it is novel.
     sensor_fault: the channel whose sensor seems to lie. provisional: true while too little is known of this pump.
     """

@@ -1,67 +1,192 @@
-"""The two ONNX models as they are served: what the evaluation judges is what the inference service runs."""
+"""The models as they are served, in ONNX Runtime: what the evaluation judges is what the inference service runs."""
 
-from typing import Any, NamedTuple, Self
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import PdmError
+from pdm_platform.contract.failure_modes import MODE_CLASSES
 from pdm_platform.contract.states import STATES
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
+from pdm_platform.core.lives import SPEEDS, speed_index
+from pdm_platform.core.remaining_life import remaining_hours, widened
+from pdm_platform.core.signal_memory import BASELINE_READINGS
+from pdm_platform.core.signals import AGE_HOURS, INTERVAL_S
 
 FloatArray = NDArray[np.float64]
-CONTRACT_KEY = "feature_contract"
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+IntArray = NDArray[np.int64]
+CONTRACT_KEY: Final = "feature_contract"
+SERVING_FILE: Final = "serving.json"
+LIFE_BOUNDS: Final = ("life_lower", "life_median", "life_upper")
+# number of classes a classifier may tell, and the output that is read
+CLASSES: Final = {"state": len(STATES), "mode": len(MODE_CLASSES), "sensor": 1 + len(CHANNEL_NAMES)}
+_OUTPUTS: Final = {
+    **dict.fromkeys(CLASSES, "probabilities"),
+    **dict.fromkeys(("health", *LIFE_BOUNDS), "variable"),
+    "novelty": "scores",
+}
+# A model that had nothing to learn from is left out: no sensor in the training window lied.
+_OPTIONAL: Final = ("sensor",)
+# Before wear shows there is nothing from which to tell a remaining life.
+TOLD_BELOW_PERCENT: Final = 90.0
+_FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
+_SEEN, _AGE, _INTERVAL = (FEATURE_NAMES.index(name) for name in ("readings_seen", AGE_HOURS, INTERVAL_S))
 
 
 class ModelError(PdmError):
-    """A model cannot be served: it is no ONNX model, or it was made for other features or states."""
+    """A model cannot be served: it is no ONNX model, or it was made for other features or classes."""
 
     code = "PDM-MODEL-001"
 
 
+class ServingFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """`serving.json` of a version: what the ONNX files do not say.
+
+    columns: of each model, the names of the features it looks at. classes: of each classifier, the index that each of
+    its outputs stands for. life_corrections: what the bounds of the consumed share of life are moved by, one for each of
+    SPEEDS. novelty_limit: score above which a reading is novel.
+    """
+
+    feature_contract: str
+    columns: dict[str, list[str]]
+    classes: dict[str, list[int]]
+    life_corrections: list[float]
+    novelty_limit: float
+
+
 class ServingOutput(NamedTuple):
-    """probabilities: (n, 4), one column a state, each row sums to 1; health_percent: (n,), 0 to 100."""
+    """What the models say of n readings.
+
+    probabilities: (n, 4), mode_probabilities: (n, 9) as MODE_CLASSES, sensor_probabilities: (n, 9), no sensor lies or
+    the one of each channel; rows sum to 1. health_percent: (n,), 0 to 100. rul_*_hours: (n,), NaN where no wear is seen
+    from which to tell it. novelty: (n,), from 0, above 1 is novel. provisional: (n,), True while the baseline forms.
+    """
 
     probabilities: FloatArray
     health_percent: FloatArray
+    mode_probabilities: FloatArray
+    sensor_probabilities: FloatArray
+    rul_lower_hours: FloatArray
+    rul_hours: FloatArray
+    rul_upper_hours: FloatArray
+    novelty: FloatArray
+    provisional: NDArray[np.bool_]
 
     @property
-    def state_index(self) -> NDArray[np.int64]:
+    def state_index(self) -> IntArray:
         """Index into STATES of the most probable state, shape (n,)."""
         return np.asarray(np.argmax(self.probabilities, axis=1), np.int64)
 
+    @property
+    def mode_index(self) -> IntArray:
+        """Index into MODE_CLASSES of the most probable failure mode, shape (n,)."""
+        return np.asarray(np.argmax(self.mode_probabilities, axis=1), np.int64)
+
+    @property
+    def sensor_fault_probability(self) -> FloatArray:
+        """Probability that some sensor lies, shape (n,)."""
+        return np.asarray(1.0 - self.sensor_probabilities[:, 0], np.float64)
+
+    @property
+    def faulty_channel(self) -> IntArray:
+        """Index into CHANNEL_NAMES of the sensor that lies, if one does, shape (n,)."""
+        return np.asarray(np.argmax(self.sensor_probabilities[:, 1:], axis=1), np.int64)
+
+    def rows(self, index: NDArray[np.integer[Any]]) -> "ServingOutput":
+        """What was said of the readings at these positions."""
+        return ServingOutput(*(values[index] for values in self))
+
 
 class ServingModel:
-    """State classifier and health regressor in ONNX Runtime, on the CPU, one thread each."""
+    """All models of a version in ONNX Runtime, on the CPU, one thread each."""
 
-    def __init__(self, state: Any, health: Any) -> None:
-        self._state = state
-        self._health = health
+    def __init__(self, sessions: Mapping[str, Any], facts: ServingFacts) -> None:
+        self._sessions = dict(sessions)
+        self._facts = facts
+        self._columns = {name: np.array([FEATURE_NAMES.index(c) for c in facts.columns[name]]) for name in sessions}
+        self._corrections = np.array(facts.life_corrections)
 
     @classmethod
-    def from_bytes(cls, state: bytes, health: bytes) -> Self:
-        """Load both models. Raises ModelError where one is unreadable or does not take this code's features."""
-        return cls(
-            _session("state", state, ("probabilities", len(STATES))), _session("health", health, ("variable", 1))
-        )
+    def from_files(cls, contents: Mapping[str, bytes]) -> Self:
+        """Load a version's files, by file name. Raises ModelError naming the one that is missing or does not fit."""
+        facts = _facts(contents)
+        sessions = {}
+        for name in _OUTPUTS:
+            if f"{name}.onnx" in contents:
+                sessions[name] = _session(name, contents[f"{name}.onnx"], facts)
+            elif name not in _OPTIONAL:
+                raise _refused(name, "it is missing")
+        return cls(sessions, facts)
 
-    def predict(self, features: FloatArray) -> ServingOutput:
+    def predict(self, features: NDArray[np.floating[Any]]) -> ServingOutput:
         """Predict from feature rows, shape (n, F), NaN where unknown. Raises ValueError for another shape."""
         if features.ndim != 2 or features.shape[1] != len(FEATURE_NAMES):
             raise ValueError(f"features have shape {features.shape}, expected (n, {len(FEATURE_NAMES)})")
-        if not len(features):
-            return ServingOutput(np.empty((0, len(STATES))), np.empty(0))
-        inputs = {"features": np.clip(features, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32)}
-        (probabilities,) = self._state.run(["probabilities"], inputs)
-        (health,) = self._health.run(["variable"], inputs)
-        # in float32 a softmax may reach 1.0000001, which the payload's contract would refuse
-        shares = np.clip(np.asarray(probabilities, np.float64), 0.0, 1.0)
-        shares = np.clip(shares / shares.sum(axis=1, keepdims=True), 0.0, 1.0)
-        return ServingOutput(shares, np.clip(np.asarray(health, np.float64)[:, 0], 0.0, 100.0))
+        inputs = np.clip(features, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32)
+        health = np.clip(self._value("health", inputs), 0.0, 100.0)
+        provisional = inputs[:, _SEEN] < BASELINE_READINGS
+        return ServingOutput(
+            self._shares("state", inputs),
+            health,
+            self._shares("mode", inputs),
+            self._shares("sensor", inputs),
+            *self._life(inputs, (health < TOLD_BELOW_PERCENT) & ~provisional),
+            np.maximum(-self._value("novelty", np.nan_to_num(inputs)) / self._facts.novelty_limit, 0.0),
+            provisional,
+        )
+
+    def _run(self, name: str, inputs: NDArray[np.float32]) -> FloatArray:
+        chosen = np.ascontiguousarray(inputs[:, self._columns[name]])
+        (found,) = self._sessions[name].run([_OUTPUTS[name]], {"features": chosen})
+        return np.asarray(found, np.float64)
+
+    def _value(self, name: str, inputs: NDArray[np.float32]) -> FloatArray:
+        return self._run(name, inputs)[:, 0] if len(inputs) else np.empty(0)
+
+    def _shares(self, name: str, inputs: NDArray[np.float32]) -> FloatArray:
+        shares = np.zeros((len(inputs), CLASSES[name]))
+        if name not in self._sessions:
+            shares[:, 0] = 1.0
+        elif len(inputs):
+            # in float32 a softmax may reach 1.0000001, which the payload's contract would refuse
+            found = np.clip(self._run(name, inputs), 0.0, 1.0)
+            shares[:, self._facts.classes[name]] = np.clip(found / found.sum(axis=1, keepdims=True), 0.0, 1.0)
+        return shares
+
+    def _life(
+        self, inputs: NDArray[np.float32], told: NDArray[np.bool_]
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Lower bound, median and upper bound in hours, NaN where not told."""
+        bounds = np.full((3, len(inputs)), np.nan)
+        if told.any():
+            chosen = inputs[told]
+            age_hours = chosen[:, _AGE].astype(np.float64)
+            by = self._corrections[speed_index(chosen[:, _INTERVAL].astype(np.float64))]
+            consumed = widened(*(self._value(name, chosen) for name in LIFE_BOUNDS), by)
+            # the more is consumed, the less is left
+            bounds[:, told] = [remaining_hours(age_hours, share) for share in reversed(consumed)]
+        lower, median, upper = bounds
+        return lower, median, upper
 
 
-def _session(name: str, model: bytes, output: tuple[str, int]) -> Any:
+def _facts(contents: Mapping[str, bytes]) -> ServingFacts:
+    try:
+        facts = msgspec.json.decode(contents.get(SERVING_FILE, b""), type=ServingFacts)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _refused(SERVING_FILE, f"{error}") from None
+    if facts.feature_contract != FEATURE_CONTRACT:
+        contract = facts.feature_contract[:12]
+        raise _refused(SERVING_FILE, f"it was made for feature contract {contract}, this code has {FEATURE_CONTRACT[:12]}")
+    if len(facts.life_corrections) != len(SPEEDS):
+        raise _refused(SERVING_FILE, f"it has {len(facts.life_corrections)} life_corrections, expected {len(SPEEDS)}")
+    return facts
+
+
+def _session(name: str, model: bytes, facts: ServingFacts) -> Any:
     import onnxruntime as ort  # 0.3 s, which only those who serve or judge a model should wait for
 
     options = ort.SessionOptions()
@@ -73,10 +198,19 @@ def _session(name: str, model: bytes, output: tuple[str, int]) -> Any:
     contract = session.get_modelmeta().custom_metadata_map.get(CONTRACT_KEY, "none")
     if contract != FEATURE_CONTRACT:
         raise _refused(name, f"it was made for feature contract {contract[:12]}, this code has {FEATURE_CONTRACT[:12]}")
+    columns = facts.columns.get(name, [])
+    if unknown := [column for column in columns if column not in FEATURE_NAMES]:
+        raise _refused(name, f"it looks at features that do not exist: {unknown[:3]}")
+    width = 1
+    if name in CLASSES:
+        classes = facts.classes.get(name, [])
+        width = len(classes)
+        if not classes or len(set(classes)) != width or not all(0 <= index < CLASSES[name] for index in classes):
+            raise _refused(name, f"it tells classes {classes}, expected some of 0 to {CLASSES[name] - 1}")
     inputs = [(node.name, node.shape[1:]) for node in session.get_inputs()]
     outputs = {node.name: node.shape[1:] for node in session.get_outputs()}
-    if inputs != [("features", [len(FEATURE_NAMES)])] or outputs.get(output[0]) != [output[1]]:
-        raise _refused(name, f"it maps {inputs} to {outputs}, expected {len(FEATURE_NAMES)} features to {output}")
+    if inputs != [("features", [len(columns)])] or outputs.get(_OUTPUTS[name]) != [width]:
+        raise _refused(name, f"it maps {inputs} to {outputs}, expected {len(columns)} features to {_OUTPUTS[name]} {width}")
     return session
 
 

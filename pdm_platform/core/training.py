@@ -1,168 +1,124 @@
-"""From features of whole life cycles to two models: which state a pump is in, and how much health it has left."""
+"""From features of whole life cycles to the models: state, health, failure mode, sensor faults, remaining life, novelty."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from pdm_platform.contract.errors import TrainingError
-from pdm_platform.contract.states import STATES
-from pdm_platform.contract.times import NS_PER_S
+from pdm_platform.contract.failure_modes import MODE_CLASSES
+from pdm_platform.contract.states import HEALTHY_ABOVE_PERCENT, STATES
+from pdm_platform.core import remaining_life, trees
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
-from pdm_platform.core.serving import CONTRACT_KEY
+from pdm_platform.core.lives import SPEEDS, IntArray, Lives, evenly, speed_index
+from pdm_platform.core.novelty import NOVELTY_COLUMNS, NoveltyModel, fit_novelty
+from pdm_platform.core.remaining_life import QuantileModel, consumed_share
+from pdm_platform.core.serving import CONTRACT_KEY, LIFE_BOUNDS, SERVING_FILE, TOLD_BELOW_PERCENT, ServingFacts
+from pdm_platform.core.signal_memory import BASELINE_READINGS
+from pdm_platform.core.signals import AGE_HOURS, INTERVAL_S
+from pdm_platform.core.trees import TreeSettings
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-TextArray = NDArray[np.str_]
-SPEEDS: Final = ("stress", "accelerated", "nominal")
-OPSET: Final = {"": 18, "ai.onnx.ml": 3}
-# Halfway between the sampling intervals of the speeds: 1, 2 and 10 s.
-_STRESS_UP_TO_S, _ACCELERATED_UP_TO_S = 1.5, 5.0
-# Small trees, many readings a leaf: readings of one life are alike, and a leaf must not learn a single life by heart.
-_TREES: Final[dict[str, Any]] = {
-    "max_iter": 60,
-    "learning_rate": 0.15,
-    # weighted binning costs more than the trees: 255 bins take 9 s for 32,000 readings, 127 take 5 s, F1 is the same
-    "max_bins": 127,
-    "max_leaf_nodes": 15,
-    "min_samples_leaf": 40,
-    "l2_regularization": 1.0,
-    # the library's own early stopping would hold out random readings, which have siblings of the same life in training
-    "early_stopping": False,
-}
-
+Progress = Callable[[str], None]
+_AGE, _INTERVAL, _SEEN = (FEATURE_NAMES.index(name) for name in (AGE_HOURS, INTERVAL_S, "readings_seen"))
+# What a model may look at. Age and interval would tell it the speed of a simulated life, and with it how long lives of
+# that speed last: learned by heart, not from wear.
+WEAR_COLUMNS: Final = tuple(i for i, name in enumerate(FEATURE_NAMES) if name not in (AGE_HOURS, INTERVAL_S, "gap_ratio"))
+SENSOR_COLUMNS: Final = tuple(i for i, name in enumerate(FEATURE_NAMES) if name not in (AGE_HOURS, INTERVAL_S))
+LIFE_COLUMNS: Final = tuple(
+    i
+    for i, name in enumerate(FEATURE_NAMES)
+    if name.endswith(("_change", "_change_medium", "_spread_ratio", "_trend", "_progress"))
+)
+# Rows of one life in one state are alike: more of them cost time and teach nothing. Each life gives as many of each
+# state, so that a life of 10,000 readings does not drown fifty short ones, and the healthy majority not the failures:
+# sampling instead of weights, with which scikit-learn takes twice as long.
+_ROWS_OF_A_STATE: Final = 40
+_ROWS_OF_A_LIFE: Final = 120
+_ROWS_OF_A_FAULT: Final = 40
 
 @dataclass(frozen=True, slots=True)
-class Lives:
-    """Labelled readings of whole lives: n rows, a life's rows in the order of time.
+class TrainedModels:
+    """scikit-learn estimators, fitted on columns of the features.
 
-    features: (n, F) as FEATURE_NAMES; state_index: (n,) into STATES; health_percent: (n,) 0 to 100; rul_hours: (n,)
-    hours, NaN where unknown; time_ns: (n,) int64 ns UTC; device_ids: (n,) text.
+    state: index into STATES. health: percent. mode: index into MODE_CLASSES. sensor: 0, or 1 + index of the channel
+    whose sensor lies. life: share of life consumed. novelty: how far from healthy operation.
     """
-
-    features: FloatArray
-    state_index: IntArray
-    health_percent: FloatArray
-    rul_hours: FloatArray
-    time_ns: IntArray
-    device_ids: TextArray
-
-    def __len__(self) -> int:
-        return len(self.time_ns)
-
-    def of(self, devices: Sequence[str]) -> "Lives":
-        """The rows of these devices only, in the same order."""
-        return self.rows(np.flatnonzero(np.isin(self.device_ids, np.asarray(devices, dtype=np.str_))))
-
-    def rows(self, index: IntArray) -> "Lives":
-        """The rows at these positions."""
-        return Lives(
-            self.features[index],
-            self.state_index[index],
-            self.health_percent[index],
-            self.rul_hours[index],
-            self.time_ns[index],
-            self.device_ids[index],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedModel:
-    """Two scikit-learn estimators: `state` tells the index into STATES, `health` percent."""
 
     state: Any
     health: Any
-    feature_names: tuple[str, ...] = FEATURE_NAMES
-    feature_contract: str = FEATURE_CONTRACT
+    mode: Any
+    sensor: Any
+    life: QuantileModel
+    novelty: NoveltyModel
 
 
-def speed_of(time_ns: IntArray) -> str:
-    """Speed of one life by its median sampling interval: stress (to 1.5 s), accelerated (to 5 s), nominal.
-
-    A single reading has no interval and counts as nominal.
-    """
-    if len(time_ns) < 2:
-        return SPEEDS[2]
-    interval_s = float(np.median(np.diff(np.sort(time_ns)))) / NS_PER_S
-    return SPEEDS[(interval_s > _STRESS_UP_TO_S) + (interval_s > _ACCELERATED_UP_TO_S)]
-
-
-def speeds_of(device_ids: TextArray, time_ns: IntArray) -> dict[str, str]:
-    """Speed of each device's life, by device id in alphabetical order."""
-    devices, owner = np.unique(np.asarray(device_ids, dtype=np.str_), return_inverse=True)
-    by_owner = np.split(time_ns[np.argsort(owner, kind="stable")], np.cumsum(np.bincount(owner))[:-1])
-    return {str(device): speed_of(times) for device, times in zip(devices, by_owner, strict=False)}
-
-
-def split_by_pump(
-    device_ids: TextArray, time_ns: IntArray, *, unseen_share: float = 0.3, seed: int
-) -> tuple[list[str], list[str]]:
-    """Divide pumps, never readings, into those to train on and those the model must not have seen.
-
-    Drawn within each speed, so that both sides have a pump of every speed that has at least two; a speed's only pump
-    is trained on. Returns both lists sorted. Raises TrainingError where no pump would be left on one side.
-    """
-    speeds = speeds_of(device_ids, time_ns)
-    draw = np.random.default_rng(seed)
-    train: list[str] = []
-    unseen: list[str] = []
-    for speed in SPEEDS:
-        pumps = draw.permutation([device for device, found in speeds.items() if found == speed]).tolist()
-        held = min(max(round(len(pumps) * unseen_share), 1), len(pumps) - 1) if pumps else 0
-        unseen += pumps[:held]
-        train += pumps[held:]
-    if not train or not unseen:
-        raise TrainingError(
-            f"{len(speeds)} pump(s) cannot be divided into some to train on and some to judge by",
-            hint="At least two life cycles of one speed are needed: `pdmctl simulate training` publishes more.",
-        )
-    return sorted(train), sorted(unseen)
-
-
-def row_weights(lives: Lives) -> FloatArray:
-    """Weight of each row, shape (n,), mean 1: every state counts the same, and within it every life.
-
-    Else a life of 10,000 readings would drown fifty short ones, and the healthy majority the failures.
-    """
-    _, life = np.unique(lives.device_ids, return_inverse=True)
-    cell = life * len(STATES) + lives.state_index
-    weight = 1.0 / np.bincount(cell)[cell]
-    lives_in_state = np.bincount(lives.state_index, weights=weight, minlength=len(STATES))
-    weight /= lives_in_state[lives.state_index]
-    return np.asarray(weight * (len(weight) / weight.sum()), np.float64)
-
-
-def train(lives: Lives, *, seed: int, progress: Callable[[str], None]) -> TrainedModel:
-    """Fit the state classifier and the health regressor. The same rows and seed give the same model.
+def train(lives: Lives, *, seed: int, progress: Progress, settings: TreeSettings | None = None) -> TrainedModels:
+    """Fit all models. The same rows and seed give the same models.
 
     Raises TrainingError where there are no rows, or where one of the four states does not occur.
     """
-    # 1 s, for those who train only
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits  # scikit-learn requires it
-
     _require_all_states(lives)
-    weight = row_weights(lives)
-    features = _trainable(lives.features)
-    # a second thread saves little, and beside other busy processes the two wait for each other: 5 s become 20 s
-    with threadpool_limits(1):
-        progress(f"state classifier: {len(lives)} readings of {len(np.unique(lives.device_ids))} pumps")
-        state = HistGradientBoostingClassifier(random_state=seed, **_TREES).fit(features, lives.state_index, weight)
-        progress("health regressor")
-        health = HistGradientBoostingRegressor(random_state=seed, **_TREES).fit(features, lives.health_percent, weight)
-    return TrainedModel(state, health)
+    chosen = settings or TreeSettings()
+    rows = lives.rows(evenly(_life_of(lives) * len(STATES) + lives.state_index, _ROWS_OF_A_STATE))
+    wear = trees.trainable(rows.features)[:, WEAR_COLUMNS]
+    with trees.one_thread():
+        progress(f"state: {len(rows)} readings of {len(np.unique(rows.device_ids))} pumps")
+        state = trees.classifier(chosen, seed).fit(wear, rows.state_index)
+        progress("health")
+        health = trees.regressor(chosen, seed).fit(wear, rows.health_percent)
+        progress("failure mode")
+        mode = trees.classifier(chosen, seed).fit(wear, mode_target(rows))
+        progress("sensor faults")
+        sensor = _sensor(lives, chosen, seed)
+    life = _life(lives, seed, progress)
+    progress("novelty")
+    return TrainedModels(state, health, mode, sensor, life, fit_novelty(lives, seed=seed))
 
 
-def _trainable(features: FloatArray) -> NDArray[np.float32]:
-    """As served, so that thresholds fall between float32 values; a column that is never known becomes constant.
+def mode_target(lives: Lives) -> IntArray:
+    """Index into MODE_CLASSES, shape (n,): a healthy pump has no failure mode yet."""
+    return np.where(lives.health_percent > HEALTHY_ABOVE_PERCENT, 0, lives.mode_index)
 
-    scikit-learn 1.9 cannot bin a column of NaN alone. No tree splits on a constant, so serving never asks for it.
-    """
-    narrow = features.astype(np.float32)
-    narrow[:, np.isnan(narrow).all(axis=0)] = 0.0
-    return narrow
+
+def _life_of(lives: Lives) -> IntArray:
+    return np.unique(lives.device_ids, return_inverse=True)[1]
+
+
+def _sensor(lives: Lives, settings: TreeSettings, seed: int) -> Any:
+    life, lies = _life_of(lives), lives.faulty_channel > 0
+    sound, faulty = np.flatnonzero(~lies), np.flatnonzero(lies)
+    index = [rows[evenly(life[rows], most)] for rows, most in ((sound, _ROWS_OF_A_LIFE), (faulty, _ROWS_OF_A_FAULT))]
+    if not len(faulty):
+        return None
+    rows = lives.rows(np.concatenate(index))
+    features = trees.trainable(rows.features)[:, SENSOR_COLUMNS]
+    return trees.classifier(settings, seed).fit(features, rows.faulty_channel)
+
+
+def _life(lives: Lives, seed: int, progress: Progress) -> QuantileModel:
+    told = np.flatnonzero(
+        np.isfinite(lives.rul_hours)
+        & (lives.health_percent < TOLD_BELOW_PERCENT)
+        & (lives.features[:, _SEEN] >= BASELINE_READINGS)
+    )
+    if len(np.unique(lives.device_ids[told])) < 2:
+        raise TrainingError(
+            "fewer than two lives tell their remaining hours while they wear",
+            hint="Labelled readings need rul_hours: `pdmctl simulate training` publishes some.",
+        )
+    lives = lives.rows(told)
+    lives = lives.rows(evenly(_life_of(lives), _ROWS_OF_A_LIFE))
+    return remaining_life.fit_quantiles(
+        lives.features[:, LIFE_COLUMNS],
+        consumed_share(lives.features[:, _AGE].astype(np.float64), lives.rul_hours),
+        lives.device_ids,
+        speed_index(lives.features[:, _INTERVAL].astype(np.float64)),
+        len(SPEEDS),
+        seed=seed,
+        progress=progress,
+    )
 
 
 def _require_all_states(lives: Lives) -> None:
@@ -175,26 +131,27 @@ def _require_all_states(lives: Lives) -> None:
         )
 
 
-def to_onnx(model: TrainedModel) -> dict[str, bytes]:
-    """Both models as ONNX, as "state.onnx" and "health.onnx", stamped with the feature contract.
-
-    Input `features`, float32 (n, F); outputs `probabilities` (n, 4) and `variable` (n, 1, percent).
-    """
-    return {"state.onnx": _converted("state", model), "health.onnx": _converted("health", model)}
-
-
-def _converted(name: str, model: TrainedModel) -> bytes:
-    from skl2onnx import to_onnx as convert
-    from skl2onnx.common.data_types import FloatTensorType
-
-    estimator = getattr(model, name)
-    proto = convert(
-        estimator,
-        name=name,
-        initial_types=[("features", FloatTensorType([None, len(model.feature_names)]))],
-        options={id(estimator): {"zipmap": False}} if name == "state" else None,
-        target_opset=dict(OPSET),
+def to_files(models: TrainedModels) -> dict[str, bytes]:
+    """The models as they are served, by file name: one ONNX each, stamped with the feature contract, and their facts."""
+    estimators: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "state": (models.state, WEAR_COLUMNS),
+        "health": (models.health, WEAR_COLUMNS),
+        "mode": (models.mode, WEAR_COLUMNS),
+        **({} if models.sensor is None else {"sensor": (models.sensor, SENSOR_COLUMNS)}),
+        **{name: (one, LIFE_COLUMNS) for name, one in zip(LIFE_BOUNDS, models.life.estimators, strict=True)},
+        "novelty": (models.novelty.forest, NOVELTY_COLUMNS),
+    }
+    facts = ServingFacts(
+        feature_contract=FEATURE_CONTRACT,
+        columns={name: [FEATURE_NAMES[i] for i in columns] for name, (_, columns) in estimators.items()},
+        classes={
+            name: [int(index) for index in one.classes_]
+            for name, (one, _) in estimators.items()
+            if hasattr(one, "predict_proba")
+        },
+        life_corrections=models.life.corrections.tolist(),
+        novelty_limit=models.novelty.limit,
     )
-    stamp = proto.metadata_props.add()
-    stamp.key, stamp.value = CONTRACT_KEY, model.feature_contract
-    return bytes(proto.SerializeToString())
+    stamp = {CONTRACT_KEY: FEATURE_CONTRACT}
+    files = {f"{name}.onnx": trees.to_onnx(name, one, len(columns), stamp) for name, (one, columns) in estimators.items()}
+    return {**files, SERVING_FILE: msgspec.json.encode(facts)}

@@ -18,6 +18,8 @@ from pdm_platform.local.processes import interrupt_on_signals
 from pdm_platform.local.report import write_report
 from pdm_platform.local.stack import Stack, embedded_stack
 from pdm_platform.local.summary import Summary, summarise
+from pdm_platform.local.summary_text import lines_of
+from pdm_platform.local.truth import read_truth
 from pdm_platform.local.view import watch
 from pdm_platform.local.witness import Witness
 from pdm_platform.stores.registry import Registry
@@ -26,6 +28,7 @@ from sensors_bridge import quarantine
 
 _SETTLE_WITHIN_S, _SETTLED_FOR_S = 20.0, 0.3
 _MODEL_WITHIN_S = 15.0
+_TRUTH = "truth.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,9 @@ def _mission(console: Console, steps: Steps, stack: Stack, witness: Witness, see
         stack.run_job("monitor", lambda event: _tell(steps, event), config=config)
     with steps.step("what happened, counted from the store and the broker's stream"):
         summary = _conclude(steps, stack, witness, seed)
-    _print_summary(console, summary, stack.home)
+    console.print()
+    for line in lines_of(summary, stack.home):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return summary
 
 
@@ -160,7 +165,7 @@ def _stream(console: Console, stack: Stack, witness: Witness, seed: int, scale: 
         "fleet",
         *("simulate", "production", "--pumps", str(scale.pumps), "--failing", str(scale.failing)),
         *("--chaos-pumps", "1", "--interval-s", str(scale.interval_s), "--duration-s", str(scale.live_s)),
-        *("--seed", str(seed)),
+        *("--seed", str(seed), "--truth", str(stack.home / _TRUTH)),
         restart=False,
     )
     watch(console, witness, lambda: fleet.running)
@@ -201,6 +206,7 @@ def _conclude(steps: Steps, stack: Stack, witness: Witness, seed: int) -> Summar
             seed=seed,
             duration_s=time.monotonic() - steps.started_s,
             quarantined=quarantine.count(stack.home / "quarantine"),
+            truth=read_truth(stack.home / _TRUTH),
         )
     finally:
         store.close()
@@ -210,31 +216,3 @@ def _conclude(steps: Steps, stack: Stack, witness: Witness, seed: int) -> Summar
     summary.duration_s = round(time.monotonic() - steps.started_s, 1)
     (folder / "summary.json").write_text(json.dumps(summary.to_dict(), indent=2) + "\n", encoding="utf-8")
     return summary
-
-
-def _print_summary(console: Console, summary: Summary, home: Path) -> None:
-    folder = home.parent
-    warned = f"{summary.failures_warned} of {summary.failures} failures warned of"
-    if summary.median_warning_s is not None:
-        warned += f", {summary.median_warning_s:g} s before, in the median"
-    lines = [
-        f"readings     published {summary.published}, stored {summary.stored}, lost {summary.lost},"
-        f" twice {summary.duplicated}, quarantined {summary.quarantined}",
-        f"predictions  {summary.predicted} for {summary.devices} pumps, {summary.unpredicted} missing",
-        f"model        {summary.model_version}: macro F1 {summary.macro_f1_unseen:.3f} on {summary.unseen_pumps}"
-        f" unseen pumps, best baseline {summary.baseline_macro_f1:.3f}",
-        f"failures     {warned}; false alarms {summary.false_alarms}, late {summary.late_warnings}",
-        f"drift        {'detected' if summary.drift_detected else 'none'}",
-        f"duration     {summary.duration_s:.0f} s",
-        "",
-        "what was wrong:",
-        *(f"  - {text}" for text in summary.wrong),
-        "",
-        f"summary      {folder / 'summary.json'}",
-        f"report       {folder / 'report.html'}",
-        f"this run     {home}",
-        "next         make dev: the same stack kept running, with the Dagster UI at http://127.0.0.1:3000",
-    ]
-    console.print()
-    for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)

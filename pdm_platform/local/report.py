@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 
 from pdm_platform.contract.states import FAULTY_ABOVE_PERCENT, HEALTHY_ABOVE_PERCENT, STATES, WARNING_ABOVE_PERCENT
 from pdm_platform.contract.times import NS_PER_S
-from pdm_platform.local.summary import FleetFacts, Summary
+from pdm_platform.local.facts import FleetFacts
+from pdm_platform.local.summary import Summary
+from pdm_platform.local.summary_text import told_left, told_mode
 
 mpl.use("Agg")
-_TRUE, _SAID, _ALARM = "#555555", "#1f6feb", "#d4380d"
+_TRUE, _SAID, _TOLD, _ALARM = "#555555", "#1f6feb", "#a8c7fa", "#d4380d"
 _ZONES = ((HEALTHY_ABOVE_PERCENT, 100.0, "#e6f4ea"), (WARNING_ABOVE_PERCENT, HEALTHY_ABOVE_PERCENT, "#fff8e1"),
           (FAULTY_ABOVE_PERCENT, WARNING_ABOVE_PERCENT, "#ffe8d9"), (0.0, FAULTY_ABOVE_PERCENT, "#fde0e0"))  # fmt: skip
 _STYLE = """
@@ -94,27 +96,23 @@ def confusion_figure(confusion: list[list[int]]) -> Figure:
 
 
 def lead_figure(summary: Summary) -> Figure:
-    """How long before each failure the platform knew, beside what it said was left then."""
+    """How long was left at the first FAULTY alarm, beside what it said was left, with its interval of 90 %."""
     failed = summary.failed_pumps
     figure = Figure(figsize=(6.2, 0.55 * max(2, len(failed)) + 1.0))
     axes = figure.add_subplot()
     places = np.arange(len(failed))
-    axes.barh(
-        places - 0.18, [item["warning_s"] or 0.0 for item in failed], 0.34, color=_SAID, label="warned before failure"
-    )
-    axes.barh(
-        places + 0.18,
-        [item["said_left_s"] or 0.0 for item in failed],
-        0.34,
-        color="#a8c7fa",
-        label="life left it said then",
-    )
+    true = [item["true_left_s"] or item["warning_s"] or 0.0 for item in failed]
+    said = [item["said_left_s"] or 0.0 for item in failed]
+    axes.barh(places - 0.18, true, 0.34, color=_SAID, label="true, at the alarm")
+    axes.barh(places + 0.18, said, 0.34, color=_TOLD, label="told then; line: 90 % interval")
     for place, item in zip(places, failed, strict=True):
         if item["warning_s"] is None:
             axes.text(0.0, float(place), " no warning", color=_ALARM, va="center")
+        if item["said_lower_s"] is not None and item["said_upper_s"] is not None:
+            axes.plot((item["said_lower_s"], item["said_upper_s"]), (place + 0.18,) * 2, color=_TRUE, lw=2)
     axes.set_yticks(places, [item["device_id"] for item in failed], fontsize=8)
     axes.invert_yaxis()
-    axes.set(xlabel="s")
+    axes.set(xlabel="s until the failure")
     axes.legend(fontsize=7)
     return figure
 
@@ -131,6 +129,20 @@ def drift_figure(drift: pd.DataFrame) -> Figure:
     axes.tick_params(axis="x", rotation=30, labelsize=7)
     axes.set(ylabel="distance; dashed: threshold")
     return figure
+
+
+def _failed_table(summary: Summary) -> str:
+    """What was told of each pump that failed, beside what was so."""
+    if not summary.failed_pumps:
+        return "<p>No pump failed.</p>"
+    rows = "".join(
+        "<tr>"
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in (item["device_id"], told_left(item), told_mode(item)))
+        for item in summary.failed_pumps
+    )
+    return (
+        f"<table><tr><th>pump</th><th>life left at the first FAULTY alarm</th><th>failure mode</th></tr>{rows}</table>"
+    )
 
 
 def _table(summary: Summary) -> str:
@@ -154,6 +166,7 @@ def write_report(path: Path, summary: Summary, facts: FleetFacts, evaluation: di
         _image(health_figure(summary, facts), "true and predicted health of each failed pump"),
         "<h2>How long before the failure the platform knew</h2>",
         _image(lead_figure(summary), "warning time by pump"),
+        _failed_table(summary),
         f"<h2>States on {summary.unseen_pumps} simulated pumps the model had not seen</h2>",
         _image(confusion_figure(evaluation["confusion"]), "confusion matrix"),
         f"<p>Macro F1 {summary.macro_f1_unseen:.3f}; the best baseline has {summary.baseline_macro_f1:.3f}.</p>",

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -12,24 +13,17 @@ from rich.text import Text
 from pdm_platform.contract.payloads import Prediction
 from pdm_platform.contract.states import State
 from pdm_platform.local.witness import PumpView, Witness
+from pdm_platform.local.words import life_left, marks, mode_name, probable_mode, short_marks
 
 STYLES = {State.HEALTHY: "green", State.WARNING: "yellow", State.FAULTY: "dark_orange", State.BROKEN: "bold red"}
 _REFRESH_S = 0.5
 _LINE_EVERY_S = 5.0
-_BAR_CELLS = 20
-_WIDTH_FOR_ALARMS = 110
-
-
-def duration(hours: float | None) -> str:
-    """Remaining life as people say it; a dash where it is not known."""
-    if hours is None:
-        return "-"
-    seconds = hours * 3600
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{hours:.0f} h"
+_BAR_CELLS, _NARROW_BAR_CELLS = 20, 6
+_WIDTH_FOR_WORDS = 120
+_WIDE = ("pump", "state", "sure", "health", "life left (90 %)", "failure mode", "doubts, alarm")
+_NARROW = ("pump", "state", "health", "life left (90 %)", "mode", "doubts")
+_LEGEND = "N novel: like nothing known   S sensor that may lie   ? not yet sure of this pump"
+_DOUBT = "magenta"
 
 
 def next_to_fail(pumps: dict[str, PumpView]) -> list[tuple[str, PumpView]]:
@@ -46,25 +40,34 @@ def next_to_fail(pumps: dict[str, PumpView]) -> list[tuple[str, PumpView]]:
     return sorted(pumps.items(), key=urgency)
 
 
-def _row(device_id: str, view: PumpView) -> list[Text]:
+def _row(device_id: str, view: PumpView, *, wide: bool) -> list[Text]:
     prediction = view.prediction
     if prediction is None:
-        return [Text(device_id), Text("waiting", "dim")] + [Text("")] * 5
+        return [Text(device_id), Text("waiting", "dim")]
     style = STYLES[prediction.state]
-    sure = max(_probabilities(prediction))
-    filled = round(prediction.health_percent / 100 * _BAR_CELLS)
-    note = Text("stands still, failed", "bold red") if view.failed else Text("")
-    if not view.failed and view.alarm is not None:
-        note = Text(view.alarm.message.split(" ", 1)[1], style)
-    return [
+    cells = _BAR_CELLS if wide else _NARROW_BAR_CELLS
+    filled = round(prediction.health_percent / 100 * cells)
+    health = Text("█" * filled, style) + Text("░" * (cells - filled), "dim")
+    row = [
         Text(device_id),
         Text(prediction.state.value, style),
-        Text(f"{sure:.0%}", "dim"),
-        Text("█" * filled, style) + Text("░" * (_BAR_CELLS - filled), "dim"),
-        Text(f"{prediction.health_percent:.0f} %"),
-        Text("0 s" if view.failed else duration(prediction.rul_hours)),
-        note,
+        health + Text(f" {prediction.health_percent:3.0f} %"),
+        Text("0 s" if view.failed else life_left(prediction)),
     ]
+    if wide:
+        sure = Text(f"{max(_probabilities(prediction)):.0%}", "dim")
+        return [*row[:2], sure, *row[2:], Text(probable_mode(prediction)), _note(view, prediction)]
+    return [*row, Text(mode_name(prediction.failure_mode)), Text(short_marks(prediction), _DOUBT)]
+
+
+def _note(view: PumpView, prediction: Prediction) -> Text:
+    """What makes the rest doubtful, then what happened."""
+    parts = [Text(doubt, _DOUBT)] if (doubt := marks(prediction)) else []
+    if view.failed:
+        parts.append(Text("stands still, failed", "bold red"))
+    elif (alarm := view.alarm) is not None:
+        parts.append(Text(alarm.message.split(" ", 1)[-1], STYLES[prediction.state]))
+    return Text(" · ").join(parts)
 
 
 def _probabilities(prediction: Prediction) -> tuple[float, ...]:
@@ -73,18 +76,21 @@ def _probabilities(prediction: Prediction) -> tuple[float, ...]:
 
 
 def fleet_table(witness: Witness, status: str, rows: int, width: int) -> Group:
-    """One screen: a line about the stream, then the pumps by urgency, as many as fit."""
+    """One screen: a line about the stream, then the pumps by urgency, as many as fit.
+
+    width: cells of the terminal. In a narrow one the words about doubts become letters, and the alarm gives way.
+    """
     with witness.lock:
         ordered = [(device_id, view) for device_id, view in next_to_fail(witness.pumps)]
-    table = Table(expand=False, pad_edge=False, header_style="bold")
-    for heading in ("pump", "state", "sure", "health", "", "life left"):
-        table.add_column(heading, justify="right" if heading in ("sure", "", "life left") else "left", no_wrap=True)
-    if width >= _WIDTH_FOR_ALARMS:  # in a narrow terminal the alarm's words give way to the numbers
-        table.add_column("alarm", no_wrap=True)
-    for device_id, view in ordered[:rows]:
-        table.add_row(*_row(device_id, view)[: len(table.columns)])
+        wide = width >= _WIDTH_FOR_WORDS
+        lines = [_row(device_id, view, wide=wide) for device_id, view in ordered[:rows]]
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for heading in _WIDE if wide else _NARROW:
+        table.add_column(heading, justify="right" if heading == "sure" else "left", no_wrap=True)
+    for line in lines:
+        table.add_row(*line)
     more = [] if len(ordered) <= rows else [Text(f"… and {len(ordered) - rows} more", "dim")]
-    return Group(Text(status), table, *more)
+    return Group(Text(status), table, *more, *([] if wide else [Text(_LEGEND, "dim")]))
 
 
 def status_line(witness: Witness, elapsed_s: float) -> str:
@@ -104,7 +110,7 @@ def watch(console: Console, witness: Witness, running: Callable[[], bool]) -> No
         return
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while running():
-            rows = max(5, console.height - 8)
+            rows = max(5, console.height - 9)
             live.update(
                 fleet_table(witness, status_line(witness, time.monotonic() - started_s), rows, console.width),
                 refresh=True,
@@ -122,7 +128,12 @@ def _print_lines(console: Console, witness: Witness, running: Callable[[], bool]
             urgent = ""
             for device_id, view in first:
                 if (said := view.prediction) is not None:
-                    left = "failed" if view.failed else f"{duration(said.rul_hours)} left"
-                    urgent = f"  next: {device_id} {said.state} {said.health_percent:.0f} % {left}"
+                    urgent = f"  next: {device_id} {said.state} {said.health_percent:.0f} % {_in_words(view, said)}"
             console.print(status_line(witness, time.monotonic() - started_s) + urgent, soft_wrap=True, highlight=False)
         time.sleep(_REFRESH_S / 2)
+
+
+def _in_words(view: PumpView, said: Prediction) -> str:
+    """What is left, of what it will fail, and what makes that doubtful."""
+    left = "failed" if view.failed else f"{life_left(said)} left"
+    return ", ".join(part for part in (left, probable_mode(said), marks(said)) if part)

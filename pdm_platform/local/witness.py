@@ -20,12 +20,24 @@ Key = tuple[str, int]
 
 @dataclass(slots=True)
 class PumpView:
-    """What the broker's stream last said of one pump."""
+    """What the broker's stream last said of one pump. standing: its active alarms by condition."""
 
     prediction: Prediction | None = None
-    alarm: Alarm | None = None
+    standing: dict[str, Alarm] = field(default_factory=dict)
     true_health_percent: float | None = None
     failed: bool = False
+
+    @property
+    def alarm(self) -> Alarm | None:
+        """The most severe of the active alarms."""
+        return max(self.standing.values(), key=lambda alarm: alarm.severity, default=None)
+
+    def hear(self, alarm: Alarm) -> None:
+        """An alarm became active, more severe or normal again; those of other conditions stay as they are."""
+        if alarm.active:
+            self.standing[alarm.condition] = alarm
+        else:
+            self.standing.pop(alarm.condition, None)
 
 
 @dataclass
@@ -107,7 +119,7 @@ class Witness:
             case Kind.ALARM:
                 alarm = decode(Alarm, message.payload)
                 self.alarms.append(alarm)
-                self.pumps.setdefault(alarm.device_id, PumpView()).alarm = alarm if alarm.active else None
+                self.pumps.setdefault(alarm.device_id, PumpView()).hear(alarm)
             case Kind.MODEL_STATUS:
                 status = decode(ModelStatus, message.payload)
                 self.serving = status.serving

@@ -11,6 +11,7 @@ from pdm_platform.contract.errors import SettingsError
 from pdm_platform.contract.intake import IntakeLimits
 from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
 from pdm_platform.contract.topics import DEFAULT_ROOT, Topics
+from pdm_platform.runtime.compute import checked
 from pdm_platform.runtime.store_address import parse_store_url, without_credentials
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -70,6 +71,9 @@ class PlatformSettings(BaseEnvSettings):
     allowed_devices: re.Pattern[str] | None = Field(
         None, description="pattern of the devices that may speak; any if unset"
     )
+    compute: str = Field(
+        "local", description="where features are built: `local`, `processes`, or a Dask scheduler, `dask://HOST:PORT`"
+    )
     http_host: str = Field(
         "127.0.0.1", description="address on which /healthz and /metrics listen; `0.0.0.0` inside a container"
     )
@@ -94,6 +98,14 @@ class PlatformSettings(BaseEnvSettings):
         except SettingsError as error:
             raise ValueError(error.what) from None
         return url
+
+    @field_validator("compute")
+    @classmethod
+    def _compute_is_known(cls, where: str) -> str:
+        try:
+            return checked(where)
+        except SettingsError as error:
+            raise ValueError(error.what) from None
 
     @property
     def topics(self) -> Topics:

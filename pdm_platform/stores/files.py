@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 import stat
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,16 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read_regular(path: Path) -> bytes:
-    """Whole content of a regular file. Raises OSError for a symlink, a folder, a pipe or a missing file."""
+def open_regular(path: Path) -> BufferedReader:
+    """A regular file to read from. Raises OSError for a symlink, a folder, a pipe or a missing file."""
     if not stat.S_ISREG(path.lstat().st_mode):  # asked before opening: opening a pipe would wait for its writer
         raise OSError(f"{str(path)!r} is not a regular file")
-    descriptor = os.open(path, _READ_FLAGS)
-    with os.fdopen(descriptor, "rb") as file:
+    return os.fdopen(os.open(path, _READ_FLAGS), "rb")
+
+
+def read_regular(path: Path) -> bytes:
+    """Whole content of a regular file. Raises OSError for a symlink, a folder, a pipe or a missing file."""
+    with open_regular(path) as file:
         return file.read()
 
 

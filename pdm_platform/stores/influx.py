@@ -11,7 +11,7 @@ from pdm_platform.runtime.store_address import InfluxAddress
 from pdm_platform.stores.influx_buckets import bucket_of
 from pdm_platform.stores.influx_http import InfluxHttp
 from pdm_platform.stores.influx_lines import to_lines
-from pdm_platform.stores.influx_reads import count_points, read_points
+from pdm_platform.stores.influx_reads import count_points, read_points, read_points_by_device
 from pdm_platform.stores.influx_writes import write_lines
 from pdm_platform.stores.rows import check_devices, conform
 
@@ -64,6 +64,11 @@ class InfluxStore:
         """See TelemetryStore.read. Streamed; the text is never held whole."""
         check_devices(measurement, devices)
         return read_points(self._http, self._bucket(measurement), measurement, window, devices)
+
+    def read_by_device(self, measurement: Measurement, window: Window, *, max_rows: int) -> Iterator[pa.Table]:
+        """See TelemetryStore.read_by_device. Points lie by device, so each part reads its own only."""
+        check_devices(measurement, ())
+        return read_points_by_device(self._http, self._bucket(measurement), measurement, window, max_rows)
 
     def count(self, measurement: Measurement, window: Window, *, devices: Sequence[str] | None = None) -> int:
         """See TelemetryStore.count."""

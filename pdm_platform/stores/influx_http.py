@@ -40,6 +40,7 @@ _CONNECTION: Final = re.compile(r"^HTTPS?Connection(Pool)?\(.*?\): ")
 class _Series(msgspec.Struct):
     columns: list[str]
     values: list[list[Any]] = []
+    tags: dict[str, str] = {}
 
 
 class _Result(msgspec.Struct):
@@ -116,7 +117,7 @@ class InfluxHttp:
             self._writes.write(bucket, self._address.org, lines)
 
     def ask(self, bucket: str, query: str, **params: object) -> list[list[dict[str, Any]]]:
-        """Rows of each statement of an InfluxQL query, as dicts by column; for small answers."""
+        """Rows of each statement of an InfluxQL query, as dicts by column and by grouping tag; for small answers."""
         with self._failures_named("read", bucket):
             answer = self._post(bucket, query, params, "application/json")
             results = _ANSWERS.decode(answer.data).results
@@ -124,7 +125,11 @@ class InfluxHttp:
             if result.error:
                 self._fail_query(bucket, result.error)
         return [
-            [dict(zip(series.columns, row, strict=True)) for series in result.series for row in series.values]
+            [
+                series.tags | dict(zip(series.columns, row, strict=True))
+                for series in result.series
+                for row in series.values
+            ]
             for result in results
         ]
 

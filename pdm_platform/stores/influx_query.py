@@ -88,6 +88,12 @@ class Selection:
         [rows] = self._ask(f'SELECT count("{PRESENT}") FROM {self._source} WHERE {self._where(window)}')
         return int(rows[0]["count"]) if rows else 0
 
+    def count_by_device(self, window: Window) -> dict[str, int]:
+        """How many points each device has; those without any are left out. Raises StoreError."""
+        query = f'SELECT count("{PRESENT}") FROM {self._source} WHERE {self._where(window)} GROUP BY "{DEVICE}"'
+        [rows] = self._ask(query)
+        return {str(row[DEVICE]): int(row["count"]) for row in rows}
+
     def spans(self, window: Window, max_points: int) -> list[Span]:
         """The window cut into consecutive spans of about `max_points` at most; none where there is no point."""
         asked = f'("{PRESENT}") FROM {self._source} WHERE {self._where(window)}'

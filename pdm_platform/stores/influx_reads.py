@@ -1,7 +1,7 @@
 """Reading points from InfluxDB: CSV, taken in as it comes and turned into Arrow block by block."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -48,6 +48,33 @@ def read_points(
     with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(jobs)), "influx-read") as pool:
         tables = list(pool.map(lambda job: _read_span(job[0], job[1], columns), jobs))
     return _ordered(measurement, tables)
+
+
+def read_points_by_device(
+    http: InfluxHttp, bucket: str, measurement: Measurement, window: Window, max_rows: int
+) -> Iterator[pa.Table]:
+    """See TelemetryStore.read_by_device. Raises StoreError."""
+    if window.start_ns == window.end_ns:
+        return
+    [everything] = selections(http, bucket, measurement, None)
+    for devices in _grouped(everything.count_by_device(window), max_rows):
+        table = read_points(http, bucket, measurement, window, devices)
+        if table.num_rows:  # points may have expired since they were counted
+            yield table
+
+
+def _grouped(counts: Mapping[str, int], max_rows: int) -> Iterator[list[str]]:
+    """Devices by name, as many at a time as have `max_rows` points at most, or one that has more."""
+    group: list[str] = []
+    points = 0
+    for device, count in sorted(counts.items()):
+        if group and points + count > max_rows:
+            yield group
+            group, points = [], 0
+        group.append(device)
+        points += count
+    if group:
+        yield group
 
 
 def _read_span(selection: Selection, span: Span, columns: Sequence[Column]) -> pa.Table:

@@ -1,6 +1,6 @@
 """The time-series store: Arrow tables in and out. Which implementation it is follows from its URL alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -32,6 +32,14 @@ class TelemetryStore(Protocol):
         """Points with start_ns <= time_ns < end_ns in exactly `measurement.schema`, by tags, then time.
 
         devices: only these (an empty sequence gives no rows); None is all. Raises StoreError.
+        """
+
+    def read_by_device(self, measurement: Measurement, window: Window, *, max_rows: int) -> Iterator[pa.Table]:
+        """What `read` returns, in the same order, in tables that may follow each other through little memory.
+
+        Each holds all points of some devices: `max_rows` at most, or those of one device that has more; none is empty.
+        The store may be used while the tables are taken; whether points written meanwhile are among them is open.
+        Raises StoreError, with the first table or a later one, also where points belong to no device.
         """
 
     def count(self, measurement: Measurement, window: Window, *, devices: Sequence[str] | None = None) -> int:

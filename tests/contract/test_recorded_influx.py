@@ -19,6 +19,7 @@ from pdm_platform.contract.measurements import (
     DEVICE,
     PUMP_ALARM,
     PUMP_LABELS,
+    PUMP_PREDICTION,
     PUMP_TELEMETRY,
     TIME,
     Measurement,
@@ -39,6 +40,10 @@ def table(measurement: Measurement, *rows: dict[str, Any]) -> pa.Table:
 
 def readings(*rows: dict[str, Any]) -> pa.Table:
     return table(PUMP_TELEMETRY, *({DEVICE: "p1", **row} for row in rows))
+
+
+def predictions(*rows: dict[str, Any]) -> pa.Table:
+    return table(PUMP_PREDICTION, *({DEVICE: "p1", **row} for row in rows))
 
 
 # -- written and read
@@ -101,6 +106,23 @@ def test_a_window_and_devices_select_their_rows_and_an_empty_window_has_the_sche
     assert counts == (40, 10)
 
 
+def test_parts_hold_whole_devices_and_each_asks_for_its_own_only(recorder: Recorder) -> None:
+    def fleet(server: Influxd) -> Tokens:
+        server.create_buckets(PREFIX)
+        lines = (f"pump_telemetry,device_id=p{i % 4} rpm={i},present={RPM}i {T0 + i}" for i in range(0, 40, 3))
+        server.write_lines(BUCKET, *lines)
+        return {}
+
+    with recorder("parts_by_device", Setting(fleet)) as open_as:
+        store = open_as("operator")
+        parts = list(store.read_by_device(PUMP_TELEMETRY, Window(T0 + 10, T0 + 40), max_rows=6))
+        none = list(store.read_by_device(PUMP_TELEMETRY, Window(T0 + 40, T0 + 50), max_rows=6))
+
+    assert [sorted(set(part[DEVICE].to_pylist())) for part in parts] == [["p0", "p1"], ["p2", "p3"]]
+    assert sorted(pa.concat_tables(parts)["rpm"].to_pylist()) == [float(i) for i in range(12, 40, 3)]
+    assert none == []
+
+
 def test_integers_sent_as_floats_and_points_of_other_clients_are_told_apart(recorder: Recorder) -> None:
     def others(server: Influxd) -> Tokens:
         server.create_bucket(BUCKET, shard_group_s=3_600)  # a field's type holds for an hour of event time
@@ -120,6 +142,32 @@ def test_integers_sent_as_floats_and_points_of_other_clients_are_told_apart(reco
     whole, fraction = {"measurement_id": 7, "rpm": 2850.0}, {"measurement_id": 2**60 + 1, "rpm": 0.5}
     assert found.equals(readings({TIME: 1, **whole}, {TIME: T0, **fraction}))
     assert count == 2
+
+
+def test_points_of_an_older_release_are_read_beside_those_that_say_more(recorder: Recorder) -> None:
+    first_ten = ("state", "rul_hours", "model_version")  # of the ten fields that the first release had
+    present = sum(1 << PUMP_PREDICTION.fields.index(name) for name in first_ten)
+
+    def older(server: Influxd) -> Tokens:
+        server.create_buckets(PREFIX)
+        said = 'state="WARNING",rul_hours=2,model_version="v1"'
+        server.write_lines(BUCKET, f"pump_prediction,device_id=p1 {said},present={present}i {T0}")
+        return {}
+
+    more = {
+        **{"rul_hours": 1.5, "rul_lower_hours": 1.0, "rul_upper_hours": 2.5, "novelty": 0.25},
+        **{"failure_mode": "seal_leakage", "failure_mode_probability": 0.75, "novel": 0, "provisional": 1},
+    }
+    fault = {"rul_hours": None, "novelty": 3.0, "novel": 1, "sensor_fault": "rpm", "sensor_fault_probability": 1.0}
+    with recorder("older_release", Setting(older)) as open_as:
+        store = open_as("operator")
+        before = store.read(PUMP_PREDICTION, ALL_TIME)
+        store.write(PUMP_PREDICTION, predictions({TIME: T0 + 1, **more}, {TIME: T0 + 2, **fault}))
+        after = store.read(PUMP_PREDICTION, ALL_TIME)
+
+    told = {TIME: T0, "state": "WARNING", "rul_hours": 2.0, "model_version": "v1"}
+    assert before.equals(predictions(told))
+    assert after.equals(predictions(told, {TIME: T0 + 1, **more}, {TIME: T0 + 2, **fault}))
 
 
 # -- refused in part
@@ -247,6 +295,6 @@ def test_recordings_come_from_influxdb_2_9_and_nginx_and_hold_no_token() -> None
         answers += [exchange["response"] for exchange in yaml.safe_load(text)["interactions"]]
 
     by_nginx = [answer for answer in answers if answer["headers"].get("X-Influxdb-Version") != ["v2.9.1"]]
-    assert len(paths) == 13
+    assert len(paths) == 15
     assert sorted(answer["status"]["code"] for answer in by_nginx) == [429, 429, 503, 503]
     assert {answer["headers"]["Server"][0] for answer in by_nginx} == {"nginx/1.22.1"}

@@ -22,12 +22,13 @@ from pdm_platform.contract.measurements import (
     MEASUREMENTS,
     MODEL_EVENT,
     PUMP_ALARM,
+    PUMP_PREDICTION,
     PUMP_TELEMETRY,
     TIME,
     Measurement,
     Window,
 )
-from pdm_platform.stores.rows import check_devices, conform, ordered
+from pdm_platform.stores.rows import check_devices, conform, ordered, whole_devices
 from pdm_platform.stores.telemetry import TelemetryStore, open_store
 from tests.servers.influxd import Influxd
 
@@ -55,6 +56,10 @@ class MemoryStore:
             if window.start_ns <= row[TIME] < window.end_ns and (devices is None or row[DEVICE] in devices)
         ]
         return ordered(measurement, pa.Table.from_pylist(points, schema=measurement.schema))
+
+    def read_by_device(self, measurement: Measurement, window: Window, *, max_rows: int) -> Iterator[pa.Table]:
+        check_devices(measurement, ())
+        yield from whole_devices([self.read(measurement, window)], max_rows)
 
     def count(self, measurement: Measurement, window: Window, *, devices: Sequence[str] | None = None) -> int:
         return int(self.read(measurement, window, devices=devices).num_rows)
@@ -202,6 +207,55 @@ def test_reading_by_device_is_refused_where_points_have_none(store: TelemetrySto
         store.read(MODEL_EVENT, ALL_TIME, devices=["p1"])
 
 
+def fleet(**counts: int) -> pa.Table:
+    """Readings of each device, one a nanosecond, the last device's first."""
+    rows = (reading(device, i, rpm=float(i)) for device, n in reversed(counts.items()) for i in range(n))
+    return rows_of(PUMP_TELEMETRY, *rows)
+
+
+def test_a_window_is_read_in_parts_that_hold_whole_devices(store: TelemetryStore) -> None:
+    store.write(PUMP_TELEMETRY, fleet(p1=3, p2=2, p3=40, p4=1, p5=5))
+
+    parts = list(store.read_by_device(PUMP_TELEMETRY, ALL_TIME, max_rows=6))
+
+    assert [sorted(set(part[DEVICE].to_pylist())) for part in parts] == [["p1", "p2"], ["p3"], ["p4", "p5"]]
+    assert pa.concat_tables(parts).equals(store.read(PUMP_TELEMETRY, ALL_TIME))
+
+
+@pytest.mark.parametrize("max_rows", [1, 7, 10**6])
+def test_parts_put_together_are_what_is_read_at_once(store: TelemetryStore, max_rows: int) -> None:
+    store.write(PUMP_TELEMETRY, fleet(P2=4, p1=7, p10=1, p2=3, pä=2))
+    some = Window(1, 6)
+
+    parts = list(store.read_by_device(PUMP_TELEMETRY, some, max_rows=max_rows))
+
+    assert pa.concat_tables(parts).equals(store.read(PUMP_TELEMETRY, some))
+    assert all(part.schema.equals(PUMP_TELEMETRY.schema) and part.num_rows for part in parts)
+
+
+def test_an_empty_window_has_no_part(store: TelemetryStore) -> None:
+    store.write(PUMP_TELEMETRY, fleet(p1=3))
+
+    assert list(store.read_by_device(PUMP_TELEMETRY, Window(3, 9), max_rows=5)) == []
+    assert list(store.read_by_device(PUMP_TELEMETRY, Window(2, 2), max_rows=5)) == []
+
+
+def test_parts_by_device_are_refused_where_points_have_none(store: TelemetryStore) -> None:
+    with pytest.raises(StoreError, match="device_id"):
+        list(store.read_by_device(MODEL_EVENT, ALL_TIME, max_rows=5))
+
+
+def test_the_store_may_be_written_while_parts_are_taken(store: TelemetryStore) -> None:
+    store.write(PUMP_TELEMETRY, fleet(p1=3, p2=3))
+    parts = store.read_by_device(PUMP_TELEMETRY, ALL_TIME, max_rows=3)
+
+    first = next(parts)
+    store.write(PUMP_TELEMETRY, fleet(p0=1))
+
+    assert keys(first) == [("p1", 0), ("p1", 1), ("p1", 2)]
+    assert keys(next(parts)) == [("p2", 0), ("p2", 1), ("p2", 2)]
+
+
 def test_missing_values_come_back_as_null_whether_null_or_nan(store: TelemetryStore) -> None:
     store.write(
         PUMP_TELEMETRY, rows_of(PUMP_TELEMETRY, reading("p1", 1, rpm=float("nan"), pressure=None, temperature=0.0))
@@ -211,6 +265,20 @@ def test_missing_values_come_back_as_null_whether_null_or_nan(store: TelemetrySt
 
     assert (found["rpm"], found["pressure"], found["temperature"]) == (None, None, 0.0)
     assert (found["measurement_id"], found["last_maintenance"]) == (None, None)
+
+
+def test_a_prediction_comes_back_with_the_texts_numbers_and_marks_that_it_has(store: TelemetryStore) -> None:
+    rows = rows_of(
+        PUMP_PREDICTION,
+        reading("p1", 1, rul_hours=2.0, rul_lower_hours=1.0, rul_upper_hours=3.0, novel=0, provisional=1),
+        reading("p1", 2, failure_mode="seal_leakage", failure_mode_probability=1.0, novelty=0.0),
+        reading("p1", 3, sensor_fault="rpm", sensor_fault_probability=0.5, novelty=2.0, novel=1, provisional=0),
+    )
+
+    store.write(PUMP_PREDICTION, rows)
+
+    assert store.read(PUMP_PREDICTION, ALL_TIME).equals(rows)
+    assert store.read(PUMP_PREDICTION, Window(1, 2)).equals(rows.slice(0, 1))
 
 
 def test_a_point_written_again_keeps_nothing_of_what_it_was(store: TelemetryStore) -> None:

@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 SUMMARY_FIELDS = {
     *("duration_s", "published", "stored", "predicted", "quarantined", "lost", "duplicated", "model_version"),
     *("macro_f1_unseen", "baseline_macro_f1", "devices", "failures", "failures_warned", "median_warning_s"),
-    *("false_alarms", "drift_detected"),
+    *("false_alarms", "drift_detected", "intervals_told", "interval_share_held", "modes_told", "modes_right"),
+    *("novel_readings", "provisional_readings", "sensor_faults_called", "sensor_faults_right", "sensor_faults_missed"),
 }
 # a pump of another maker: no two readings alike, no time, no sequence number
 FOREIGN = [
@@ -82,6 +83,7 @@ def test_nothing_is_lost_or_doubled_while_the_bridge_is_killed_twice_and_the_bro
     assert summary["predicted"] > 1_000
     assert summary["devices"] == 11
     assert summary["failures"] == 2
+    assert all(failed["true_mode"] for failed in summary["failed_pumps"]), "the simulator wrote down what happened"
     assert summary["macro_f1_unseen"] > summary["baseline_macro_f1"] + 0.05
     assert stored(home, PUMP_TELEMETRY, ["foreign"]).select(CHANNEL_NAMES).to_pylist() == FOREIGN
     assert of_foreign() == (40, 40)

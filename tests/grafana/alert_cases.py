@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from grafana.alerts import FAILING_READINGS, QUARANTINED_SHARE, REPAIR_LEAD_H, SILENT_S
-from grafana.pipeline import LAG, LAG_LIMIT_S, QUARANTINED, RECEIVED
+from grafana.alerts import FAILING_READINGS, LYING_READINGS, QUARANTINED_SHARE, REPAIR_LEAD_H, SILENT_S
+from grafana.pipeline_metrics import LAG, LAG_LIMIT_S, QUARANTINED, RECEIVED
 from pdm_platform.contract.measurements import (
     DRIFT_SCORE,
     JOB_RUN,
@@ -46,16 +46,30 @@ class Case:
             influxd.write_lines(METRICS.name("pdm"), *lines)
 
 
-def _said(states: str, *, device: str = "p-1", rul_hours: float | None = None) -> list[Row]:
-    """Predictions a minute apart, the newest last, written `HWFB` by their states."""
+def _said(states: str, *, device: str = "p-1", **fields: object) -> list[Row]:
+    """Predictions a minute apart, the newest last, written `HWFB` by their states; fields: what else each says."""
     named = {state.value[0]: state.value for state in State}
     return [
         (
             PUMP_PREDICTION,
             60.0 * (len(states) - place),
-            {"device_id": device, "state": named[letter], "health_percent": 50.0, "rul_hours": rul_hours},
+            {"device_id": device, "state": named[letter], "health_percent": 50.0, **fields},
         )
         for place, letter in enumerate(states)
+    ]
+
+
+def _left(state: str, lower: float | None, **fields: object) -> list[Row]:
+    """A prediction of the remaining life, much of it; lower: what is left at least, h."""
+    return _said(state, **{"rul_hours": 100.0, "rul_lower_hours": lower, "provisional": 0, **fields})
+
+
+def _sensor(channels: Sequence[str | None]) -> list[Row]:
+    """Predictions a minute apart, the newest last, each with the channel whose sensor seems to lie."""
+    return [
+        (measurement, 60.0 * (len(channels) - place), {**values, "sensor_fault": channel})
+        for place, channel in enumerate(channels)
+        for measurement, _ago_s, values in _said("H")
     ]
 
 
@@ -84,8 +98,9 @@ def _ran(job: str, success: int, ago_s: float = 60.0) -> Row:
     return JOB_RUN, ago_s, {"job": job, "success": success, "duration_s": 1.0}
 
 
-_N = FAILING_READINGS
+_N, _M = FAILING_READINGS, LYING_READINGS
 _FAILING, _LIFE, _SILENT = "pdm-pump-failing", "pdm-rul-hours-short", "pdm-device-silent"
+_LYING = "pdm-sensor-fault"
 _LAG, _REFUSED, _DRIFT, _JOB = "pdm-bridge-lag", "pdm-quarantine-rate", "pdm-drift", "pdm-job-failed"
 _P1, _ONE = frozenset({"p-1"}), frozenset({""})
 _FEW = int(1_000 * QUARANTINED_SHARE) // 2
@@ -96,10 +111,17 @@ CASES = (
     Case(_FAILING, "one of the newest is only a WARNING", _said("F" * _N + "W" + "F" * (_N - 1))),
     Case(_FAILING, "there are too few predictions yet", _said("B" * (_N - 1))),
     Case(_FAILING, "another pump is well", [*_said("B" * _N), *_said("H" * _N, device="p-2")], fires=_P1),
-    Case(_LIFE, "less is left than a repair takes", _said("W", rul_hours=REPAIR_LEAD_H - 1), fires=_P1),
-    Case(_LIFE, "more is left than a repair takes", _said("W", rul_hours=REPAIR_LEAD_H + 1)),
+    Case(_LIFE, "less may be left than a repair takes", _left("W", REPAIR_LEAD_H - 1), fires=_P1),
+    Case(_LIFE, "more is left than a repair takes", _left("W", REPAIR_LEAD_H + 1)),
     Case(_LIFE, "no remaining life is told", _said("H")),
-    Case(_LIFE, "the pump is BROKEN already", _said("B", rul_hours=0.0)),
+    Case(_LIFE, "a service of an older release tells no interval", _said("W", rul_hours=REPAIR_LEAD_H - 1)),
+    Case(_LIFE, "too little is known of the pump yet", _left("W", 0.0, provisional=1)),
+    Case(_LIFE, "the newest prediction tells none any more", [*_left("WW", 1.0)[:1], *_said("H")]),
+    Case(_LIFE, "the pump is BROKEN already", _left("B", 0.0)),
+    Case(_LYING, "all of the newest predictions say so", _sensor([None, *["rpm"] * _M]), fires=_P1),
+    Case(_LYING, "one of the newest does not", _sensor([*["rpm"] * _M, None, *["rpm"] * (_M - 1)])),
+    Case(_LYING, "there are too few predictions yet", _sensor(["rpm"] * (_M - 1))),
+    Case(_LYING, "a service of an older release tells none", _said("H" * _M)),
     Case(_SILENT, "one has not spoken for a while", [_read(SILENT_S + 60, "p-1"), _read(9, "p-2")], fires=_P1),
     Case(_SILENT, "all have spoken just now", [_read(SILENT_S - 60, "p-1"), _read(SILENT_S + 60, "p-1")]),
     Case(_LAG, "a message waited for long", scrapes=_waited(0, LAG_LIMIT_S + 1, 2), fires=_ONE),

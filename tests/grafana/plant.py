@@ -32,6 +32,7 @@ from pdm_platform.stores.telemetry import TelemetryStore, open_store
 from simulators.live import LiveFleet
 from simulators.plans import FleetPlan
 from simulators.speeds import Speed
+from tests.grafana.sayings import say_more
 from tests.grafana.site_store import SiteStore, made_ready
 from tests.servers.influxd import Influxd
 
@@ -205,6 +206,7 @@ def fill(plant: Plant) -> None:
     window = Window((end_ms - int(HOURS * 3_600_000)) * NS_PER_MS, end_ms * NS_PER_MS + 1)
     wait_until(lambda: plant.store.count(PUMP_PREDICTION, window, devices=NAMES) == published, "all is predicted", 60.0)
     assert plant.store.count(PUMP_TELEMETRY, window, devices=NAMES) == published
+    say_more(plant.store, window, NAMES)
     span = {"window_start": iso_of(window.start_ns), "window_end": iso_of(window.end_ns)}
     plant.run_job("monitor", dict.fromkeys(("drift_report", "prediction_quality"), span))
     ended(failing, succeeds=False)

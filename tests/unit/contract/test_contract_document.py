@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from pdm_platform.contract.channels import CHANNEL_NAMES, CHANNELS, Channel
+from pdm_platform.contract.failure_modes import ISO_14224_CODES, Disturbance, SensorFault
 from pdm_platform.contract.measurements import MEASUREMENTS, PUMP_LABELS, PUMP_TELEMETRY, Measurement
 from pdm_platform.contract.payloads import Alarm, Labelled, ModelPointer, ModelStatus, Prediction, Rejected, Telemetry
 from pdm_platform.contract.states import STATES
 from pdm_platform.contract.topics import Kind, Topics
+from pdm_platform.core.alarms import CONDITION, SEVERITIES
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "contract.md").read_text(encoding="utf-8")
 
@@ -62,3 +64,19 @@ def test_the_columns_of_a_measurement_are_those_in_the_document(measurement: Mea
 
 def test_the_states_are_in_the_document_in_the_order_of_wear() -> None:
     assert list(rows(section("States"))) == [state.value for state in STATES]
+
+
+def test_the_failure_modes_are_in_the_document_with_their_iso_14224_codes() -> None:
+    described = {name: line.split("|")[2].strip() for name, line in rows(section("Failure modes")).items()}
+
+    assert described == {mode.value: ", ".join(codes) for mode, codes in ISO_14224_CODES.items()}
+
+
+def test_the_sensor_faults_and_disturbances_are_in_the_document() -> None:
+    assert list(rows(section("Sensor faults and disturbances"))) == [*SensorFault, *Disturbance]
+
+
+def test_the_conditions_of_alarms_are_in_the_document_with_their_severities() -> None:
+    described = rows(section("Conditions"))
+
+    assert all(f"{severity} {state.value}" in described[CONDITION] for state, severity in SEVERITIES.items())

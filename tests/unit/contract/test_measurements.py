@@ -1,7 +1,15 @@
 import pytest
 
 from pdm_platform.contract.channels import CHANNEL_NAMES, CHANNELS
-from pdm_platform.contract.measurements import MEASUREMENTS, PUMP_LABELS, PUMP_TELEMETRY, TIME, Measurement, Window
+from pdm_platform.contract.measurements import (
+    MEASUREMENTS,
+    PUMP_LABELS,
+    PUMP_PREDICTION,
+    PUMP_TELEMETRY,
+    TIME,
+    Measurement,
+    Window,
+)
 from pdm_platform.contract.payloads import Labelled, Telemetry
 
 
@@ -16,6 +24,25 @@ def test_only_what_makes_the_key_must_be_there(measurement: Measurement) -> None
     required = {field.name for field in measurement.schema if not field.nullable}
 
     assert required == {*measurement.tags, TIME}
+
+
+@pytest.mark.parametrize(
+    ("measurement", "released"),
+    [
+        (PUMP_TELEMETRY, (*CHANNEL_NAMES, "measurement_id", "last_maintenance", "health_percent")),
+        (PUMP_LABELS, (*PUMP_TELEMETRY.fields, "ground_truth", "failure_mode", "rul_hours")),
+        (
+            PUMP_PREDICTION,
+            (
+                *("measurement_id", "state", "p_healthy", "p_warning", "p_faulty", "p_broken"),
+                *("health_percent", "rul_hours", "model_version", "inference_time_ns"),
+            ),
+        ),
+    ],
+    ids=lambda value: str(getattr(value, "name", "released")),
+)
+def test_fields_of_the_first_release_keep_their_places(measurement: Measurement, released: tuple[str, ...]) -> None:
+    assert measurement.fields[: len(released)] == released, "in InfluxDB a point names its fields by their places"
 
 
 def test_every_measurement_is_found_under_its_own_name() -> None:

@@ -47,7 +47,14 @@ VERDICT: dict[str, st.SearchStrategy[Any]] = {
     "model_version": SHORT,
     "inference_timestamp": SHORT,
 }
-PROBABILITIES = st.builds(StateProbabilities, *[st.floats(0, 1)] * 4)
+PROBABILITY = st.floats(0, 1)
+PROBABILITIES = st.builds(StateProbabilities, *[PROBABILITY] * 4)
+SAID: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(("rul_lower_hours", "rul_upper_hours", "novelty"), st.none() | HOURS),
+    **dict.fromkeys(("failure_mode", "sensor_fault"), st.none() | SHORT),
+    **dict.fromkeys(("failure_mode_probability", "sensor_fault_probability"), st.none() | PROBABILITY),
+    **dict.fromkeys(("novel", "provisional"), st.booleans()),
+}
 PAYLOADS: st.SearchStrategy[msgspec.Struct] = st.one_of(
     st.builds(Telemetry, **READING),
     st.builds(
@@ -56,8 +63,10 @@ PAYLOADS: st.SearchStrategy[msgspec.Struct] = st.one_of(
         ground_truth=st.sampled_from(STATES),
         failure_mode=st.none() | SHORT,
         rul_hours=st.none() | HOURS,
+        sensor_fault=st.none() | SHORT,
+        disturbance=st.none() | SHORT,
     ),
-    st.builds(Prediction, **VERDICT, measurement_id=SEQUENCE, probabilities=PROBABILITIES),
+    st.builds(Prediction, **VERDICT, **SAID, measurement_id=SEQUENCE, probabilities=PROBABILITIES),
     st.builds(
         Alarm,
         **VERDICT,

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.measurements import PUMP_LABELS, Window
 from pdm_platform.contract.states import STATES, state_index
 from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
+from pdm_platform.core.expectations import ValidationLimits
 from pdm_platform.core.findings import Finding, render_html
-from pdm_platform.core.validation import FINDING_NAMES, ValidationLimits, validate
+from pdm_platform.core.observations import findings_of
+from pdm_platform.core.validation import FINDING_NAMES, judge, judge_frame, validate
 
 END_NS = 1_800_000_000 * NS_PER_S
 WINDOW = Window(END_NS - 48 * NS_PER_HOUR, END_NS)
@@ -35,6 +38,8 @@ def lives(pumps: int = 8) -> pd.DataFrame:
             "ground_truth": [STATES[index].value for index in state_index(health)],
             "failure_mode": "bearing_wear",
             "rul_hours": (READINGS - 1 - step) / 3600,
+            "sensor_fault": None,
+            "disturbance": None,
         }
     )
     return frame[list(PUMP_LABELS.schema.names)]
@@ -158,6 +163,118 @@ def test_an_empty_window_opens_nothing_and_says_that_there_was_nothing() -> None
 
     assert set(found) == set(FINDING_NAMES) - {"schema"}
     assert {finding.observed for finding in found.values()} == {"no rows"}
+
+
+# -- sensors that lie
+
+
+def test_what_a_sensor_gives_that_is_labelled_to_lie_is_no_bad_data() -> None:
+    frame = lives()
+    faulty = frame.index[::5]
+    frame.loc[faulty, "sensor_fault"] = "temperature:spikes"
+    frame.loc[faulty, "temperature"] = 390.0
+    frame.loc[faulty, "rpm"] = np.nan
+
+    assert failed(frame) == {}
+
+
+def test_a_lie_that_is_not_labelled_is_bad_data() -> None:
+    frame = lives()
+    frame.loc[::5, "sensor_fault"] = "temperature:spikes"
+    frame.loc[1, "temperature"] = 390.0
+
+    assert failed(frame)["range_temperature"].unexpected_count == 1
+
+
+def test_nulls_are_counted_among_the_rows_at_which_no_sensor_lies() -> None:
+    frame = lives()
+    frame.loc[: len(frame) // 4, "sensor_fault"] = "rpm:dropout"
+    frame.loc[: len(frame) // 4 + int(0.021 * len(frame)), "rpm"] = np.nan
+
+    assert set(failed(frame)) == {"nulls_rpm"}
+
+
+def test_a_history_in_which_sensors_lie_most_of_the_time_fails() -> None:
+    frame = lives()
+    frame.loc[: int(0.31 * len(frame)), "sensor_fault"] = "rpm:freeze"
+
+    finding = failed(frame)["sensor_faults"]
+
+    assert finding.expected == "<= 30% of the rows with a sensor that lies"
+    assert finding.observed == "745 of 2400 rows unexpected"
+
+
+def test_a_history_in_which_every_row_is_labelled_leaves_nothing_to_judge() -> None:
+    frame = lives()
+    frame["sensor_fault"] = "rpm:freeze"
+
+    found = failed(frame, limits=ValidationLimits(max_fault_share=1.0))
+
+    assert found["range_rpm"].observed == "no rows"
+    assert set(found) == {name for name in FINDING_NAMES if name.startswith(("range_", "nulls_"))}
+
+
+def test_pumps_that_stand_still_and_sensors_that_repeat_are_no_bad_data() -> None:
+    frame = lives()
+    frame.loc[10:40, ["rpm", "current", "vibration_rms"]] = 0.0
+    frame.loc[10:40, "disturbance"] = "stop"
+
+    assert failed(frame) == {}
+
+
+@pytest.mark.parametrize(("told", "passes"), [("2027-01-15T07:57:00Z", True), (None, False)])
+def test_remaining_life_may_rise_by_maintenance_only(told: str | None, passes: bool) -> None:
+    frame = lives()
+    repaired = (frame["device_id"] == "life-7-stress-003") & (frame["measurement_id"] >= 200)
+    frame.loc[repaired, "rul_hours"] += 1.0
+    frame.loc[repaired, "last_maintenance"] = told
+
+    assert ("one_life_per_device" not in failed(frame)) is passes
+
+
+# -- part by part
+
+
+def parts_of(frame: pd.DataFrame, pumps: int) -> list[pd.DataFrame]:
+    """The frame cut after every so many pumps."""
+    number = frame["device_id"].str[-3:].astype(int) // pumps
+    return [part for _, part in frame.groupby(number)]
+
+
+@pytest.mark.parametrize("pumps", [1, 3, 8])
+def test_parts_show_together_what_the_whole_shows(pumps: int) -> None:
+    frame = lives()
+    frame.loc[[3, 900, 1_000, 2_000], "temperature"] = 400.0
+    frame.loc[::45, "pressure"] = np.nan
+    frame.loc[2_399, "rul_hours"] = 9.0
+    frame.loc[5, "ground_truth"] = "TIRED"
+    limits = ValidationLimits(min_rows_per_state=300, min_lives=9)
+
+    parts = [judge_frame(part, window=WINDOW) for part in parts_of(frame, pumps)]
+
+    assert findings_of(parts, limits=limits) == validate(frame, window=WINDOW, limits=limits)
+
+
+def test_what_no_part_has_by_itself_all_parts_may_have() -> None:
+    parts = [judge_frame(part, window=WINDOW) for part in parts_of(lives(), 1)]
+
+    assert {found.name for found in findings_of(parts[:1]) if not found.passed} >= {"lives", "rows_broken"}
+    assert [found.name for found in findings_of(parts) if not found.passed] == []
+
+
+def test_a_part_is_judged_as_a_table_like_a_frame() -> None:
+    frame = lives()
+    table = pa.Table.from_pandas(frame, schema=PUMP_LABELS.schema, preserve_index=False)
+
+    assert findings_of([judge(table, window=WINDOW)]) == validate(frame, window=WINDOW)
+
+
+def test_a_device_in_two_parts_is_never_judged() -> None:
+    frame = lives()
+    parts = [judge_frame(part, window=WINDOW) for part in (frame.iloc[:400], frame.iloc[400:])]
+
+    with pytest.raises(ValueError, match="life-7-stress-001"):
+        findings_of(parts)
 
 
 def test_the_page_shows_failures_first_and_asks_nothing_of_the_network() -> None:

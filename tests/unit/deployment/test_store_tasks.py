@@ -20,7 +20,8 @@ def test_every_channel_and_what_the_model_says_is_downsampled_and_no_counter_or_
     assert downsampled_fields(PUMP_TELEMETRY) == (*CHANNEL_NAMES, "health_percent")
     assert downsampled_fields(PUMP_PREDICTION) == (
         *("p_healthy", "p_warning", "p_faulty", "p_broken"),
-        *("health_percent", "rul_hours"),
+        *("health_percent", "rul_hours", "rul_lower_hours", "rul_upper_hours"),
+        *("failure_mode_probability", "novelty", "sensor_fault_probability"),
     )
 
 

@@ -1,11 +1,11 @@
 """What the demo says of itself is counted from the store and the stream, mistakes included."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -18,8 +18,12 @@ from pdm_platform.contract.measurements import (
     PUMP_TELEMETRY,
     Measurement,
 )
+from pdm_platform.local.facts import FleetFacts, frame_of
+from pdm_platform.local.failures import failures_of, false_alarms_of
 from pdm_platform.local.report import write_report
-from pdm_platform.local.summary import FleetFacts, Summary, failures_of, false_alarms_of, summarise
+from pdm_platform.local.summary import Summary, summarise
+from pdm_platform.local.summary_text import lines_of
+from pdm_platform.local.truth import TrueEvent
 from pdm_platform.local.witness import Witness
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.manifest import Manifest
@@ -61,12 +65,29 @@ def alarm(
     }
 
 
-def facts(readings: list[dict[str, Any]], alarms: list[dict[str, Any]]) -> FleetFacts:
-    def frame(measurement: Measurement, items: list[dict[str, Any]]) -> pd.DataFrame:
-        return pd.DataFrame(rows(measurement, *items).to_pydict())
+def said(device: str, second: int, **fields: Any) -> dict[str, Any]:
+    """A prediction; times of the remaining life in seconds, as `left=(lower, told, upper)`."""
+    left = dict(zip(("rul_lower_hours", "rul_hours", "rul_upper_hours"), fields.pop("left", ()), strict=False))
+    hours = {name: seconds / 3600 for name, seconds in left.items()}
+    return {"device_id": device, "time_ns": START_NS + second * NS, "health_percent": 90.0, **hours, **fields}
 
+
+def event(kind: str, device: str, second: int, detail: str) -> TrueEvent:
+    return TrueEvent(kind, device, START_NS + second * NS, detail)
+
+
+def facts(
+    readings: list[dict[str, Any]],
+    alarms: list[dict[str, Any]],
+    predictions: list[dict[str, Any]] | None = None,
+    truth: Sequence[TrueEvent] = (),
+) -> FleetFacts:
     return FleetFacts(
-        frame(PUMP_TELEMETRY, readings), frame(PUMP_ALARM, alarms), frame(PUMP_ALARM, alarms), frame(DRIFT_SCORE, [])
+        frame_of(rows(PUMP_TELEMETRY, *readings)),
+        frame_of(rows(PUMP_PREDICTION, *(predictions or []))),
+        frame_of(rows(PUMP_ALARM, *alarms)),
+        frame_of(rows(DRIFT_SCORE)),
+        truth,
     )
 
 
@@ -80,6 +101,7 @@ def test_a_failure_is_warned_of_from_the_first_faulty_alarm_on() -> None:
 
     assert (failure.life_s, failure.warning_s, failure.late) == (9.0, 4.0, False)
     assert failure.said_left_s == pytest.approx(6.0)
+    assert (failure.true_left_s, failure.inside, failure.mode_right) == (5.0, None, None)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +127,41 @@ def test_a_false_alarm_that_was_taken_back_does_not_lengthen_the_warning() -> No
     )
 
     assert failure.warning_s == 3.0
+
+
+def test_alarms_of_other_conditions_neither_warn_nor_take_a_warning_back() -> None:
+    others = [{**alarm("p", 1, 900), "condition": "novelty"}, {**alarm("p", 6, active=False), "condition": "novelty"}]
+
+    [failure] = failures_of(facts(telemetry("p", *WEARING), [alarm("p", 5), *others]))
+
+    assert failure.warning_s == 4.0
+    assert false_alarms_of(facts(telemetry("p", *WEARING), others)) == []
+
+
+@pytest.mark.parametrize(("left", "inside"), [((4.0, 6.0, 9.0), True), ((5.5, 6.0, 9.0), False)])
+def test_what_was_told_with_the_warning_is_held_against_the_failure_itself(
+    left: tuple[float, float, float], inside: bool
+) -> None:
+    told = [
+        said("p", 4, left=(0.0, 1.0, 2.0), failure_mode="unbalance"),
+        said("p", 5, left=left, failure_mode="seal_leakage"),
+        said("p", 8, left=(0.0, 1.0, 2.0), failure_mode="cavitation"),
+    ]
+    truth = [event("failure", "q", 10, "unbalance"), event("failure", "p", 10, "seal_leakage")]
+
+    [failure] = failures_of(facts(telemetry("p", *WEARING), [alarm("p", 5, hours=6 / 3600)], told, truth))
+
+    assert (failure.said_lower_s, failure.said_upper_s) == pytest.approx((left[0], left[2]))
+    assert (failure.true_left_s, failure.inside) == (5.0, inside)
+    assert (failure.said_mode, failure.true_mode, failure.mode_right) == ("seal_leakage", "seal_leakage", True)
+
+
+def test_without_a_mode_at_the_warning_the_last_before_the_failure_counts() -> None:
+    told = [said("p", 5), said("p", 9, failure_mode="cavitation"), said("p", 10), said("p", 12, failure_mode="x")]
+
+    [failure] = failures_of(facts(telemetry("p", *WEARING), [alarm("p", 5)], told, [event("failure", "p", 10, "x")]))
+
+    assert (failure.said_mode, failure.mode_right) == ("cavitation", False)
 
 
 def test_a_pump_that_does_not_break_is_no_failure() -> None:
@@ -149,8 +206,10 @@ class Run:
             ]
             self.store.write(PUMP_PREDICTION, rows(PUMP_PREDICTION, *said))
 
-    def summary(self, quarantined: int = 0) -> tuple[Summary, FleetFacts]:
-        return summarise(self.store, self.witness, manifest(), seed=7, duration_s=12.34, quarantined=quarantined)
+    def summary(self, quarantined: int = 0, truth: Sequence[TrueEvent] = ()) -> tuple[Summary, FleetFacts]:
+        return summarise(
+            self.store, self.witness, manifest(), seed=7, duration_s=12.34, quarantined=quarantined, truth=truth
+        )
 
 
 def manifest() -> Manifest:
@@ -222,6 +281,80 @@ def test_drift_is_detected_where_the_fleet_drifted(tmp_path: Path) -> None:
     assert (before, run.summary()[0].drift_detected) == (False, True)
 
 
+def judged_run(folder: Path) -> Run:
+    """A pump fails: half of its intervals hold the truth, the mode is told wrongly, one of two sensors is called."""
+    run = Run(folder)
+    run.carry(PUMP_TELEMETRY, telemetry("p", *WEARING) + telemetry("q", *[100.0] * 11))
+    told = [
+        *(said("p", second, left=(9.0 - second, 10.0, 11.0), novel=1) for second in range(5)),
+        *(said("p", second, left=(20.0, 30.0, 40.0), failure_mode="unbalance") for second in range(5, 10)),
+        *(said("q", second, sensor_fault="rpm", provisional=1) for second in range(3)),
+        said("q", 3, sensor_fault="pressure"),
+    ]
+    run.store.write(PUMP_PREDICTION, rows(PUMP_PREDICTION, *told))
+    run.store.write(PUMP_ALARM, rows(PUMP_ALARM, alarm("p", 5, hours=30 / 3600)))
+    return run
+
+
+TRUTH = (
+    event("sensor_fault", "q", 0, "rpm:freeze"),
+    event("sensor_freeze", "p", 0, "temperature for 40 readings"),
+    event("failure", "p", 10, "seal_leakage"),
+)
+
+
+def test_intervals_modes_novelty_and_sensor_faults_are_counted_against_the_truth(tmp_path: Path) -> None:
+    summary, _ = judged_run(tmp_path).summary(truth=TRUTH)
+
+    assert (summary.intervals_told, summary.interval_share_held) == (10, 0.5)
+    assert (summary.intervals_at_warning, summary.intervals_at_warning_held) == (1, 0)
+    assert (summary.modes_told, summary.modes_right) == (1, 0)
+    assert (summary.novel_readings, summary.novel_pumps, summary.provisional_readings) == (5, 1, 3)
+    counts = (summary.sensor_faults_called, summary.sensor_faults_right, summary.sensor_faults_missed)
+    assert counts == (2, 1, 1)
+    [failed] = summary.failed_pumps
+    assert (failed["true_mode"], failed["said_mode"], failed["inside"]) == ("seal_leakage", "unbalance", False)
+
+
+def test_every_mistake_of_what_was_said_stands_in_words(tmp_path: Path) -> None:
+    summary, _ = judged_run(tmp_path).summary(truth=TRUTH)
+
+    for told in (
+        "p: the first FAULTY alarm said 20 to 40 s left, it was 5 s",
+        "only 50% of the 10 intervals of the life left held the truth, not 90%",
+        "p: said to fail of unbalance, failed of seal_leakage",
+        "sensors that were right were said to lie: q pressure (1 readings)",
+        "sensors that lied were not found out: p temperature",
+    ):
+        assert told in summary.wrong
+
+
+def test_the_terminal_shows_what_was_told_beside_what_was_so(tmp_path: Path) -> None:
+    summary, _ = judged_run(tmp_path).summary(truth=TRUTH)
+
+    text = "\n".join(lines_of(summary, tmp_path / "run-1"))
+
+    assert (
+        "p: warned 4 s before BROKEN, told 30 s left (20 - 40), it was 5 s, OUTSIDE; told unbalance, was seal" in text
+    )
+    assert "50% of 10 intervals (90 %) held the truth, 0 of 1 at the warning" in text
+    assert "0 of 1 failures were of the mode that was told" in text
+    assert "5 novel readings on 1 pumps; sensor faults called 2, right 1, missed 1; 3 predictions provisional" in text
+
+
+def test_where_models_say_nothing_more_and_nobody_knows_the_truth_nothing_is_made_up(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.carry(PUMP_TELEMETRY, telemetry("p", *WEARING))
+
+    summary, _ = run.summary()
+
+    assert (summary.intervals_told, summary.interval_share_held, summary.sensor_faults_right) == (0, None, None)
+    assert (summary.modes_told, summary.novel_readings, summary.provisional_readings) == (0, 0, 0)
+    text = "\n".join(lines_of(summary, tmp_path / "run-1"))
+    assert "no interval told of a pump that failed" in text
+    assert "p: no warning; no mode told" in text
+
+
 def test_a_run_without_any_row_can_still_be_summed_up(tmp_path: Path) -> None:
     summary, _ = Run(tmp_path).summary()
 
@@ -244,4 +377,5 @@ def test_the_report_is_one_page_that_needs_nothing_else(tmp_path: Path, healths:
     assert page.count("data:image/png;base64,") == 4
     assert all(reference not in page for reference in ("http://", "https://", "<script", "src='", 'href="'))
     assert "What was wrong" in page
+    assert ("no mode told" in page) is (healths is WEARING)
     assert mpl.get_backend().lower() == "agg"

@@ -2,15 +2,16 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
-import pytest
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
 from pdm_platform.contract.payloads import Alarm, Prediction, StateProbabilities
 from pdm_platform.contract.states import State
-from pdm_platform.local.view import duration, fleet_table, next_to_fail, status_line, watch
+from pdm_platform.local.view import fleet_table, next_to_fail, status_line, watch
 from pdm_platform.local.witness import PumpView, Witness
 from pdm_platform.runtime.settings import PlatformSettings
 
@@ -22,6 +23,7 @@ def view(
     *,
     failed: bool = False,
     alarm: str = "",
+    **said_too: Any,
 ) -> PumpView:
     said = Prediction(
         device_id="p",
@@ -31,6 +33,7 @@ def view(
         rul_hours=hours,
         model_version="v1",
         inference_timestamp="now",
+        **said_too,
     )
     raised = Alarm(
         device_id="p",
@@ -44,11 +47,16 @@ def view(
         model_version="v1",
         inference_timestamp="now",
     )
-    return PumpView(prediction=said, alarm=raised if alarm else None, failed=failed)
+    return PumpView(prediction=said, standing={"pump_state": raised} if alarm else {}, failed=failed)
 
 
 def watching(tmp_path: Path, **pumps: PumpView) -> Witness:
     return Witness(PlatformSettings(home=tmp_path), pumps=dict(pumps))
+
+
+def lines_of(text: str) -> dict[str, str]:
+    """The lines of the screen by their first word."""
+    return {line.split()[0]: line for line in text.splitlines() if line.strip()}
 
 
 def printed(witness: Witness, rows: int = 50, width: int = 160) -> str:
@@ -56,14 +64,6 @@ def printed(witness: Witness, rows: int = 50, width: int = 160) -> str:
     console.print(fleet_table(witness, status_line(witness, 12.0), rows, console.width))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("hours", "text"),
-    [(None, "-"), (0.0, "0 s"), (119 / 3600, "119 s"), (0.5, "30 min"), (1.9, "114 min"), (30.0, "30 h")],
-)
-def test_life_left_reads_as_people_say_it(hours: float | None, text: str) -> None:
-    assert duration(hours) == text
 
 
 def test_the_next_to_fail_is_on_top_then_the_failed_the_healthy_and_the_unknown() -> None:
@@ -96,7 +96,7 @@ def test_each_pump_has_its_state_health_life_and_alarm_on_one_line(tmp_path: Pat
         )
     )
 
-    lines = {line.strip("│ ").split()[0]: line for line in text.splitlines() if line.startswith("│")}
+    lines = lines_of(text)
     assert all(part in lines["worn"] for part in ("FAULTY", "97%", "20 %", "36 s", "is FAULTY: health 20 %"))
     assert all(part in lines["dead"] for part in ("BROKEN", "0 s", "stands still, failed"))
     assert "waiting" in lines["mute"]
@@ -129,7 +129,7 @@ def test_without_a_terminal_a_line_is_printed_that_names_the_next_to_fail(tmp_pa
     lines = shown(tmp_path, terminal=False).splitlines()
 
     assert len(lines) == 1
-    assert "next: worn FAULTY 20 % 36 s left" in lines[0]
+    assert lines[0].endswith("next: worn FAULTY 20 % 36 s left")
 
 
 def test_on_a_terminal_the_table_is_drawn(tmp_path: Path) -> None:
@@ -137,6 +137,58 @@ def test_on_a_terminal_the_table_is_drawn(tmp_path: Path) -> None:
 
     assert "life left" in text
     assert "36 s" in text
+
+
+DOUBTFUL: dict[str, Any] = {
+    "rul_lower_hours": 0.006,
+    "rul_upper_hours": 0.02,
+    "failure_mode": "misalignment",
+    "failure_mode_probability": 0.82,
+    "novel": True,
+    "sensor_fault": "vibration_rms",
+    "provisional": True,
+}
+
+
+def test_the_interval_the_probable_mode_and_what_is_doubtful_are_on_the_line(tmp_path: Path) -> None:
+    worn = view(State.WARNING, 58.0, 0.01, alarm="p is WARNING: health 58 %", **DOUBTFUL)
+
+    line = lines_of(printed(watching(tmp_path, worn=worn), width=200))["worn"]
+
+    assert all(part in line for part in ("36 s (22 - 72)", "misaligned 82%", "is WARNING"))
+    assert all(part in line for part in ("novel", "sensor vibration_rms?", "not yet sure"))
+
+
+def test_eighty_cells_hold_a_pump_of_which_everything_is_said_and_doubtful(tmp_path: Path) -> None:
+    long = DOUBTFUL | {"rul_lower_hours": 1.5, "rul_upper_hours": 3.4}
+    worn = view(State.WARNING, 100.0, 1.99, alarm="pump-001 is WARNING", **long)
+
+    screen = printed(watching(tmp_path, **{"pump-001": worn}), width=80)
+
+    line = lines_of(screen)["pump-001"]
+    assert all(part in line for part in ("WARNING", " 100 %", "119 min (90 - 204)", "misaligned", "N S vib rms ?"))
+    assert max(len(line) for line in screen.splitlines()) <= 80
+    assert "S sensor that may lie" in screen
+
+
+def test_without_a_terminal_the_line_tells_the_mode_and_the_doubts_too(tmp_path: Path) -> None:
+    file, turns = io.StringIO(), iter([True, False])
+    console = Console(file=file, width=160, color_system=None)
+
+    watch(console, watching(tmp_path, worn=view(State.FAULTY, 20.0, 0.01, **DOUBTFUL)), lambda: next(turns))
+
+    told = "20 % 36 s (22 - 72) left, misaligned 82%, novel, sensor vibration_rms?, not yet sure"
+    assert file.getvalue().strip().endswith(told)
+
+
+def test_of_several_alarms_the_most_severe_is_shown(tmp_path: Path) -> None:
+    worn = view(State.FAULTY, 20.0, 0.01, alarm="p is FAULTY: health 20 %")
+    raised = worn.standing["pump_state"]
+    worn.hear(msgspec.structs.replace(raised, condition="sensor_fault", severity=200, message="p lies"))
+
+    assert "is FAULTY" in lines_of(printed(watching(tmp_path, worn=worn)))["worn"]
+    worn.hear(msgspec.structs.replace(raised, active=False))
+    assert "lies" in lines_of(printed(watching(tmp_path, worn=worn)))["worn"]
 
 
 def test_in_a_narrow_terminal_the_numbers_stay_and_the_alarm_gives_way(tmp_path: Path) -> None:

@@ -56,14 +56,14 @@ def prediction(timestamp: int, health_percent: float = 90.0) -> bytes:
     )
 
 
-def alarm(*, active: bool) -> bytes:
+def alarm(*, active: bool, condition: str = "pump_state", severity: int = 700) -> bytes:
     return encode(
         Alarm(
             device_id="p-1",
             timestamp=1_800_000_000_000,
-            condition="pump_state",
+            condition=condition,
             active=active,
-            severity=700,
+            severity=severity,
             state=State.FAULTY,
             health_percent=30.0,
             rul_hours=0.1,
@@ -150,6 +150,16 @@ def test_an_alarm_stands_until_it_returns_to_normal(witness: Witness) -> None:
     assert standing is not None
     assert witness.pumps["p-1"].alarm is None
     assert [heard.active for heard in witness.alarms] == [True, False]
+
+
+def test_each_condition_of_a_pump_stands_by_itself(witness: Witness) -> None:
+    hear(witness, "pumps/p-1/alarms", alarm(active=True))
+    hear(witness, "pumps/p-1/alarms", alarm(active=True, condition="sensor_fault", severity=200))
+    both = witness.pumps["p-1"].alarm
+    hear(witness, "pumps/p-1/alarms", alarm(active=False))
+
+    left = witness.pumps["p-1"].alarm
+    assert (both and both.condition, left and left.condition) == ("pump_state", "sensor_fault")
 
 
 def test_the_serving_version_and_refusals_are_known_from_what_the_service_says(witness: Witness) -> None:

@@ -76,13 +76,15 @@ def test_readings_without_a_timestamp_get_receive_times_that_differ() -> None:
 
 
 def test_labelled_readings_go_to_the_labels_however_old() -> None:
-    payload = reading(timestamp=(NOW_NS - 365 * DAY_NS) // 10**6, ground_truth="FAULTY", rul_hours=2.5)
+    more = {"sensor_fault": "temperature:freeze", "disturbance": "heatwave"}
+    payload = reading(timestamp=(NOW_NS - 365 * DAY_NS) // 10**6, ground_truth="FAULTY", rul_hours=2.5, **more)
 
     decoded = decoder().decode([message("factory/training/pump-001/training_data", payload)])
 
     [row] = to_table(decoded.rows[0]).to_pylist()
     assert decoded.rows[0].measurement.name == "pump_labels"
     assert (row["ground_truth"], row["rul_hours"], row["failure_mode"]) == ("FAULTY", 2.5, None)
+    assert (row["sensor_fault"], row["disturbance"]) == ("temperature:freeze", "heatwave")
 
 
 def test_a_prediction_is_stored_at_the_time_of_its_reading() -> None:
@@ -93,6 +95,34 @@ def test_a_prediction_is_stored_at_the_time_of_its_reading() -> None:
     assert row["time_ns"] == NOW_NS - 1_000_000_000
     assert (row["state"], row["p_warning"], row["rul_hours"], row["measurement_id"]) == ("WARNING", 0.7, None, 9)
     assert row["inference_time_ns"] == NOW_NS + 1_000
+
+
+def test_all_that_a_model_says_of_a_reading_is_stored() -> None:
+    said = {
+        "rul_hours": 12.0,
+        "rul_lower_hours": 8.0,
+        "rul_upper_hours": 20.5,
+        "failure_mode": "seal_leakage",
+        "failure_mode_probability": 0.75,
+        "novelty": 1.5,
+        "novel": True,
+        "sensor_fault": "temperature",
+        "sensor_fault_probability": 0.9,
+        "provisional": True,
+    }
+
+    [row] = rows_of(message("factory/pumps/pump-001/predictions", prediction(**said)))
+
+    assert {name: row[name] for name in said} == said
+    assert (type(row["novel"]), type(row["provisional"])) == (int, int)
+
+
+def test_what_a_model_does_not_say_is_null_and_its_marks_are_not_set() -> None:
+    [row] = rows_of(message("factory/pumps/pump-001/predictions", prediction()))
+
+    assert (row["novel"], row["provisional"]) == (0, 0)
+    unsaid = ("rul_lower_hours", "rul_upper_hours", "failure_mode", "novelty", "sensor_fault")
+    assert [row[name] for name in unsaid] == [None] * len(unsaid)
 
 
 def test_predictions_of_one_inference_batch_without_timestamps_are_points_of_their_own() -> None:

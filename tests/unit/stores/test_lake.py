@@ -1,5 +1,7 @@
 """The lake: a rerun replaces, what is current is whole, what is read is what was stored."""
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from pdm_platform.contract.errors import LakeError
 from pdm_platform.contract.measurements import Window
 from pdm_platform.stores.files import replace_file
-from pdm_platform.stores.lake import Lake
+from pdm_platform.stores.lake import Artifact, Lake
 
 DAY = Window(0, 86_400)
 NEXT_DAY = Window(86_400, 172_800)
@@ -153,3 +155,125 @@ def test_a_run_cut_off_before_its_end_leaves_the_earlier_result(
         lake.write("feature_table", table(2.0), DAY)
 
     assert lake.read(lake.current("feature_table")).equals(table(1.0))
+
+
+# -- part by part
+
+
+def write_parts(lake: Lake, *parts: pa.Table, name: str = "feature_table") -> Artifact:
+    with lake.writing(name, DAY) as writing:
+        for part in parts:
+            writing.add(part)
+        return writing.store(parts=len(parts))
+
+
+def test_parts_come_back_one_by_one_as_they_were_written(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+
+    written = write_parts(lake, table(1.0, 2.0), table(3.0), table(4.0, 5.0))
+
+    assert [part["value"].to_pylist() for part in lake.parts(written)] == [[1.0, 2.0], [3.0], [4.0, 5.0]]
+    assert lake.read(written).equals(table(1.0, 2.0, 3.0, 4.0, 5.0))
+    assert (written.rows, written.facts) == (5, {"parts": 3})
+    assert lake.current("feature_table") == written
+
+
+def test_a_part_larger_than_arrows_own_row_groups_stays_one(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    large = pa.table({"value": np.zeros(1_200_000)})
+
+    written = write_parts(lake, large, table(1.0))
+
+    assert [part.num_rows for part in lake.parts(written)] == [1_200_000, 1]
+
+
+def test_only_the_columns_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    written = write_parts(lake, pa.table({"a": [1], "b": [2], "c": [3]}))
+
+    (part,) = lake.parts(written, ["c", "a"])
+
+    assert part.to_pylist() == [{"c": 3, "a": 1}]
+
+
+def test_writing_that_ends_without_store_leaves_what_was_current_and_no_file(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    before = write_parts(lake, table(1.0))
+
+    with lake.writing("feature_table", DAY) as writing:
+        writing.add(table(2.0))
+
+    assert lake.current("feature_table") == before
+    assert list(before.path.parent.iterdir()) == [before.path]
+
+
+def test_an_artifact_without_any_part_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="no part"), Lake(tmp_path).writing("feature_table", DAY) as writing:
+        writing.store()
+
+
+def test_a_part_with_other_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="schema"):
+        write_parts(Lake(tmp_path), table(1.0), pa.table({"other": [1.0]}))
+
+
+def test_a_changed_byte_is_seen_before_the_first_part(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    written = write_parts(lake, table(1.0), table(2.0))
+    content = bytearray(written.path.read_bytes())
+    content[-20] ^= 1
+    written.path.write_bytes(content)
+
+    with pytest.raises(LakeError, match="SHA-256"):
+        next(lake.parts(written))
+
+
+def test_a_reader_keeps_its_rows_while_a_rerun_replaces_them(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    parts = lake.parts(write_parts(lake, table(1.0), table(2.0)))
+    first = next(parts)
+
+    write_parts(lake, table(7.0))
+
+    assert [first, *parts] == [table(1.0), table(2.0)]
+
+
+def test_shared_rows_are_the_same_file_and_outlive_the_first_name(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    extracted = write_parts(lake, table(1.0), table(2.0), name="telemetry_window")
+
+    shared = lake.share(extracted, "validated_telemetry", expectations=3)
+    write_parts(lake, table(9.0), name="telemetry_window")
+
+    assert lake.current("validated_telemetry") == shared
+    assert (shared.sha256, shared.rows, shared.window) == (extracted.sha256, 2, DAY)
+    assert shared.facts == {"expectations": 3}
+    assert [part.num_rows for part in lake.parts(shared)] == [1, 1]
+
+
+def test_rows_are_shared_also_where_the_file_system_knows_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(tmp_path)
+    extracted = write_parts(lake, table(1.0), name="telemetry_window")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+
+    assert lake.read(lake.share(extracted, "validated_telemetry")).equals(table(1.0))
+
+
+def test_what_killed_runs_left_behind_is_cleared_after_a_day(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    folder = lake.folder("feature_table", DAY)
+    old, recent = folder / ".rows-old", folder / ".rows-recent"
+    old.touch()
+    recent.touch()
+    long_ago_s = time.time() - 90_000
+    os.utime(old, (long_ago_s, long_ago_s))
+
+    write_parts(lake, table(1.0))
+
+    assert (old.exists(), recent.exists()) == (False, True)

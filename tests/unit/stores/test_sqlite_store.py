@@ -10,7 +10,7 @@ from adbc_driver_sqlite import dbapi
 
 import pdm_platform.stores.sqlite as sqlite_module
 from pdm_platform.contract.errors import SettingsError, StoreError
-from pdm_platform.contract.measurements import DEVICE, PUMP_TELEMETRY, TIME, Window
+from pdm_platform.contract.measurements import DEVICE, PUMP_PREDICTION, PUMP_TELEMETRY, TIME, Window
 from pdm_platform.stores.sqlite import SqliteStore
 from pdm_platform.stores.telemetry import open_store
 
@@ -100,6 +100,49 @@ def test_a_store_made_with_other_columns_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="pump_telemetry has the columns"):
         SqliteStore(path)
+
+
+def made_by(path: Path, columns: str) -> None:
+    """A file whose table of predictions is that of another release."""
+    with dbapi.connect(str(path), autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TABLE pump_prediction (device_id TEXT NOT NULL, time_ns INTEGER NOT NULL, {columns},"
+            " PRIMARY KEY (time_ns, device_id)) STRICT, WITHOUT ROWID"
+        )
+        cursor.execute("INSERT INTO pump_prediction (device_id, time_ns, state) VALUES ('p1', 1, 'WARNING')")
+
+
+def test_a_file_of_an_older_release_gets_the_columns_it_lacks_and_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "t.sqlite"
+    made_by(path, "model_version TEXT, state TEXT, rul_hours REAL")
+    told = {DEVICE: "p1", TIME: 2, "state": "FAULTY", "failure_mode": "cavitation", "rul_lower_hours": 0.5, "novel": 1}
+
+    SqliteStore(path).close()  # that a file is completed once must not matter to the next who opens it
+    store = SqliteStore(path)
+    store.write(PUMP_PREDICTION, pa.Table.from_pylist([told], schema=PUMP_PREDICTION.schema))
+
+    empty = dict.fromkeys(PUMP_PREDICTION.schema.names)
+    assert store.read(PUMP_PREDICTION, ALL_TIME).to_pylist() == [
+        {**empty, DEVICE: "p1", TIME: 1, "state": "WARNING"},
+        {**empty, **told},
+    ]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    ["state TEXT, rul_hours TEXT", "state TEXT, humidity REAL"],
+    ids=["another type", "a column of a later release"],
+)
+def test_a_file_that_no_older_release_made_is_refused_and_left_as_it_is(tmp_path: Path, columns: str) -> None:
+    path = tmp_path / "t.sqlite"
+    made_by(path, columns)
+
+    with pytest.raises(StoreError, match="pump_prediction has the columns"):
+        SqliteStore(path)
+
+    with dbapi.connect(str(path), autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pragma_table_info('pump_prediction')")
+        assert cursor.fetchall() == [(4,)]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not delete a file that is open")

@@ -1,0 +1,210 @@
+"""What has become of each pump of a window: as ever, worn, with a lying sensor, on another duty, or of another type."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.states import HEALTHY_ABOVE_PERCENT
+from pdm_platform.core.drift_levels import FIRST_SEEN, RELATIONS, STATED, FloatArray, Norm, Spread, at_speed
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+# The median of fewer pumps is not the fleet's: one of three would already shape it.
+MIN_PUMPS: Final = 4
+# A relation this many deviations of training off, in the direction of damage, is a worn machine and not another duty.
+RELATION_MOVED: Final = 3.0
+TEMPERATURE: Final = CHANNEL_NAMES.index("temperature")
+RPM: Final = CHANNEL_NAMES.index("rpm")
+_PRESSURE_PER_SPEED2: Final = RELATIONS.index("pressure_per_speed2")
+VIBRATION_PER_SPEED2: Final = RELATIONS.index("vibration_per_speed2")
+_RMS: Final = CHANNEL_NAMES.index("vibration_rms")
+# A sensor lies where leaving it out takes so much off the squared distance (five standard deviations), and calm is left.
+SENSOR_GAIN: Final = 25.0
+# A pump's own operation may leave its usual place and still be usual for pumps: so much is asked beside training's.
+SENSOR_GAIN_IN_TRAINING: Final = 9.0
+# Channels that one sensor alone can falsify: the total vibration follows from the axes.
+_SENSORS: Final = {
+    name: [index, _RMS] if name.startswith("vibration_") and index != _RMS else [index]
+    for index, name in enumerate(CHANNEL_NAMES)
+}
+
+
+class PumpKind(StrEnum):
+    """What has become of a pump."""
+
+    NORMAL = "normal"
+    SENSOR_FAULT = "sensor_fault"
+    WEAR = "wear"
+    NEW_TYPE = "new_pump_type"
+    OTHER_DUTY = "other_duty"
+
+
+@dataclass(frozen=True, slots=True)
+class PumpVerdict:
+    """One pump. sensor: the one that alone explains it, or ''.
+
+    over_limit: squared distance from its own earlier operation, less what the fleet has in common, or from training
+    where its own is not known; over the limit. sensor_gain: what leaving out that sensor takes off the squared distance.
+    vibration_ratio: vibration per speed², over its own earlier one or training's.
+    """
+
+    device_id: str
+    kind: PumpKind
+    sensor: str
+    over_limit: float
+    sensor_gain: float
+    vibration_ratio: float
+    stated_health_percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shifts:
+    """By how much pumps run elsewhere, p pumps.
+
+    from_training, from_own: (p, 8), channels' units at the reference's speed; the latter NaN where a pump's earlier
+    operation is not known. read_*: the same at the speed they were read at.
+    tied: (p, 4), relations in deviations of training, from the own earlier ones where known. vibration_ratio: (p,).
+    newcomer: (p,), first seen later than others. common_*: medians over the pumps, 0 for a fleet below MIN_PUMPS.
+    """
+
+    from_training: FloatArray
+    from_own: FloatArray
+    read_from_training: FloatArray
+    read_from_own: FloatArray
+    tied: FloatArray
+    vibration_ratio: FloatArray
+    newcomer: BoolArray
+
+    @classmethod
+    def of(cls, norm: Norm, levels: pd.DataFrame, first: pd.DataFrame) -> "Shifts":
+        """levels, first: as `levels_of` and `first_levels` give them; `first` may be empty."""
+        channels, tied = _columns(levels, CHANNEL_NAMES), _columns(levels, RELATIONS)
+        own = first.reindex(index=levels.index, columns=[*CHANNEL_NAMES, *RELATIONS, FIRST_SEEN])
+        own_tied = _columns(own, RELATIONS)
+        base = np.where(np.isnan(own_tied), norm.relation_centre, own_tied)
+        seen_ns = _columns(own, (FIRST_SEEN,))[:, 0]
+        known = ~np.isnan(seen_ns)
+        newcomer = (~known | (seen_ns > np.min(seen_ns[known]))) if known.any() else np.zeros(len(levels), np.bool_)
+        own_channels = _columns(own, CHANNEL_NAMES)
+        translated = at_speed(channels, norm.rpm)
+        return cls(
+            from_training=translated - norm.centre,
+            from_own=translated - at_speed(own_channels, norm.rpm),
+            read_from_training=channels - norm.centre,
+            read_from_own=channels - own_channels,
+            tied=(tied - base) / norm.relation_scale,
+            vibration_ratio=(tied / base)[:, VIBRATION_PER_SPEED2],
+            newcomer=newcomer,
+        )
+
+    @property
+    def own_known(self) -> BoolArray:
+        """Pumps whose own earlier operation is known, (p,)."""
+        return ~np.isnan(self.from_own).all(axis=1)
+
+    @property
+    def common_from_training(self) -> FloatArray:
+        """(8,)"""
+        return _common(self.from_training)
+
+    @property
+    def common_from_own(self) -> FloatArray:
+        """(8,), over the pumps that have been seen before."""
+        return _common(self.from_own[self.own_known & ~self.newcomer])
+
+
+def judge_pumps(norm: Norm, levels: pd.DataFrame, shifts: Shifts) -> list[PumpVerdict]:
+    """Judge each pump by what it does not share with the fleet; order of `levels`.
+
+    A pump is unusual where it has left its own earlier operation, or where that is not known, training's. One sensor
+    alone, everything else in order and as related as ever: a sensor fault. Vibration up or pressure down for its
+    speed, or hotter than the others: wear. Otherwise another duty, or another type of pump where it was so from the
+    first.
+    """
+    outer, inner = _Judged.of(norm, shifts, own=False), _Judged.of(norm, shifts, own=True)
+    known = shifts.own_known
+    moved, alien = known & (inner.over > 1.0), outer.over > 1.0
+    tied = shifts.tied - _common(shifts.tied)
+    stated = levels[STATED].to_numpy(np.float64)
+    found = []
+    for place, device_id in enumerate(levels.index):
+        side = inner if known[place] and (moved[place] or not alien[place]) else outer
+        sensor = _sensor(inner, outer, place, known=bool(known[place]))
+        from_first = not moved[place] and (bool(shifts.newcomer[place]) or not stated[place] <= HEALTHY_ABOVE_PERCENT)
+        damage = _damaged(tied[place], float(side.deviation_sd[place, TEMPERATURE]))
+        kind = PumpKind.SENSOR_FAULT if sensor else PumpKind.NORMAL
+        if not sensor and side.over[place] > 1.0:
+            kind = _kind(damage=damage, from_first=from_first, moved=bool(moved[place]))
+        gain = float(side.gain[place, CHANNEL_NAMES.index(sensor)]) if sensor else 0.0
+        ratio = float(shifts.vibration_ratio[place])
+        over = float(side.over[place])
+        found.append(PumpVerdict(str(device_id), kind, sensor, over, gain, ratio, float(stated[place])))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Pumps against one norm. over: (p,) squared distance over the limit. gain: (p, 8) by sensor, 0 where the rest is
+    not calm. deviation_sd: (p, 8)."""
+
+    over: FloatArray
+    gain: FloatArray
+    deviation_sd: FloatArray
+
+    @classmethod
+    def of(cls, norm: Norm, shifts: Shifts, *, own: bool) -> "_Judged":
+        spread = norm.own if own else norm.among
+        deviation = shifts.from_own - shifts.common_from_own if own else shifts.from_training - shifts.common_from_training
+        # with a speed that lies, everything translated by it lies too
+        read = shifts.read_from_own if own else shifts.read_from_training
+        read = read - _common(read)
+        everything = np.arange(len(CHANNEL_NAMES))
+        distance2 = spread.distance2(deviation, everything)
+        gain = np.zeros_like(deviation)
+        for place, channels in enumerate(_SENSORS.values()):
+            others = np.setdiff1d(everything, channels)
+            rest = spread.distance2(read if place == RPM else deviation, others)
+            gain[:, place] = np.where(rest <= spread.calm(others), distance2 - rest, 0.0)
+        return cls(distance2 / spread.limit, gain, deviation / spread.scale)
+
+
+def _sensor(inner: _Judged, outer: _Judged, place: int, *, known: bool) -> str:
+    """The sensor that alone explains a pump, or ''."""
+    best = int((inner if known else outer).gain[place].argmax())
+    if known:
+        lies = inner.gain[place, best] >= SENSOR_GAIN and outer.gain[place, best] >= SENSOR_GAIN_IN_TRAINING
+    else:
+        lies = outer.gain[place, best] >= SENSOR_GAIN
+    return CHANNEL_NAMES[best] if lies else ""
+
+
+def _kind(*, damage: bool, from_first: bool, moved: bool) -> PumpKind:
+    if from_first:
+        return PumpKind.NEW_TYPE
+    if damage:
+        return PumpKind.WEAR
+    return PumpKind.OTHER_DUTY if moved else PumpKind.NEW_TYPE
+
+
+def _damaged(tied: FloatArray, temperature: float) -> bool:
+    return bool(
+        tied[VIBRATION_PER_SPEED2] >= RELATION_MOVED
+        or tied[_PRESSURE_PER_SPEED2] <= -RELATION_MOVED
+        or temperature >= RELATION_MOVED
+    )
+
+
+def _common(shifts: FloatArray) -> FloatArray:
+    if len(shifts) < MIN_PUMPS:
+        return np.zeros(shifts.shape[1])
+    return np.nan_to_num(np.nanmedian(shifts, axis=0))
+
+
+def _columns(table: pd.DataFrame, names: tuple[str, ...]) -> FloatArray:
+    return table[list(names)].to_numpy(np.float64)

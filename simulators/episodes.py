@@ -1,0 +1,117 @@
+"""When something passes over a pump or its sensors: placed by draws, so that it is known without looking back."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.draws import Stream, uniforms
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+# the first readings of a life are left alone: they are the pump's healthy baseline
+NOT_BEFORE: Final = 40
+_KINDS: Final = 16  # room for the kinds of one stream
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Something of index `kind` that begins with a probability at each reading and lasts `readings`.
+
+    Within two durations it begins at most once, so it takes up to half of the time and no more.
+    """
+
+    kind: int
+    probability: float
+    readings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Rows of a request that lie in episodes of one kind: row numbers, and each one's first step and length."""
+
+    kind: int
+    row: IntArray
+    since: IntArray
+    length: IntArray
+
+
+class Schedule(Protocol):
+    """What happens when. number, generation: of the pumps; pump: their indices; step: of their lives; shapes (n,)."""
+
+    def at(
+        self, seed: int, number: IntArray, generation: IntArray, pump: IntArray, step: IntArray
+    ) -> Iterator[Episode]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ByRules:
+    """Episodes at random times, without end: for a live fleet. among: shape (p,), the pumps they happen to."""
+
+    stream: Stream
+    rules: Sequence[Rule]
+    among: BoolArray
+
+    def at(
+        self, seed: int, number: IntArray, generation: IntArray, pump: IntArray, step: IntArray
+    ) -> Iterator[Episode]:
+        """Episodes, one for each rule that meets any row."""
+        (among,) = np.nonzero(self.among[pump])
+        if not len(among):
+            return
+        for rule in self.rules:
+            stretch = 2 * rule.readings
+            within = step[among] // stretch
+            place = within * _KINDS + rule.kind
+            drawn = uniforms(seed, self.stream, number[among], generation[among], place)
+            # anywhere in the first half: it ends within the stretch
+            since = within * stretch + (drawn[:, 1] * rule.readings).astype(np.int64)
+            happens = (drawn[:, 0] < rule.probability * stretch) & (since >= NOT_BEFORE)
+            happens &= (step[among] >= since) & (step[among] < since + rule.readings)
+            if happens.any():
+                row = among[happens]
+                yield Episode(rule.kind, row, since[happens], np.full(len(row), rule.readings))
+
+
+@dataclass(frozen=True, slots=True)
+class OnceALife:
+    """At most one episode in each life: for training. kind: shape (p,), -1 where there is none; since, length: (p,)."""
+
+    kind: IntArray
+    since: IntArray
+    length: IntArray
+
+    @classmethod
+    def draw(
+        cls,
+        stream: Stream,
+        seed: int,
+        number: IntArray,
+        generation: IntArray,
+        readings: IntArray,
+        *,
+        kinds: int,
+        share: float,
+    ) -> Self:
+        """Draw for lives of so many readings: a `share` of them has an episode, of 8 to 25 % of the life."""
+        drawn = uniforms(seed, stream, number, generation, 2**31)
+        length = np.maximum((readings * (0.08 + 0.17 * drawn[:, 2])).astype(np.int64), 5)
+        since = NOT_BEFORE + (drawn[:, 3] * (readings - length - NOT_BEFORE)).astype(np.int64)
+        # in turn instead of drawn, so that a small plan has them all
+        kind = np.where(drawn[:, 0] < share, (number + generation + seed % kinds) % kinds, -1)
+        return cls(kind, since, length)
+
+    def at(
+        self, _seed: int, _number: IntArray, _generation: IntArray, pump: IntArray, step: IntArray
+    ) -> Iterator[Episode]:
+        """Episodes, one for each kind that meets any row."""
+        since = self.since[pump]
+        within = (self.kind[pump] >= 0) & (step >= since) & (step < since + self.length[pump])
+        (rows,) = np.nonzero(within)
+        kinds = self.kind[pump[rows]]
+        for kind in np.unique(kinds):
+            row = rows[kinds == kind]
+            yield Episode(int(kind), row, since[row], self.length[pump[row]])

@@ -1,0 +1,96 @@
+"""What the sensors tell of a fleet: the machines' own values, disturbances passing over them, and sensors that lie."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators import chaos, sensors
+from simulators.draws import Stream, uniforms
+from simulators.episodes import Episode, Schedule
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+Measured = tuple[Float32Array, Float32Array, IntArray]
+
+
+class Machines(Protocol):
+    """What is observed: pumps by index, and what happens to them and to their sensors."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def number(self) -> IntArray: ...
+    @property
+    def generation(self) -> IntArray: ...
+    @property
+    def chaos(self) -> Schedule | None: ...
+    @property
+    def faults(self) -> Schedule | None: ...
+    @property
+    def warmer(self) -> bool: ...
+    def measure(self, pumps: IntArray, steps: IntArray) -> Measured: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """n readings and what is true of them.
+
+    channels: shape (8, n), NaN where a sensor tells nothing. wear: (n,), of the most worn mode, 0 to 1. mode: (n,),
+    index into MODES. disturbance: (n,), index into DISTURBANCES, -1 for none. fault: (n,), index into SENSOR_FAULTS, -1
+    for none. channel: (n,), which channel lies, -1 for none. behind: (n,), intervals that the clock runs behind.
+    """
+
+    channels: Float32Array
+    wear: Float32Array
+    mode: IntArray
+    disturbance: NDArray[np.int8]
+    fault: NDArray[np.int8]
+    channel: NDArray[np.int8]
+    behind: Float32Array
+
+
+def observe(machines: Machines, pumps: IntArray, steps: IntArray) -> Observed:
+    """Readings of pumps (indices) at steps, shape (n,); pumps may be of shape (1,) where all are of one pump."""
+    channels, wear, mode, disturbance = _machine(machines, pumps, steps)
+    none = np.full(len(steps), -1, dtype=np.int8)
+    found = Observed(channels, wear, mode, disturbance, none, none.copy(), np.zeros(len(steps), dtype=np.float32))
+    if machines.faults is not None:
+        pumps = np.broadcast_to(pumps, steps.shape)
+        who = machines.number[pumps], machines.generation[pumps]
+        for episode in machines.faults.at(machines.seed, *who, pumps, steps):
+            _lie(machines, found, episode, pumps, steps)
+    return found
+
+
+def _machine(
+    machines: Machines, pumps: IntArray, steps: IntArray
+) -> tuple[Float32Array, Float32Array, IntArray, NDArray[np.int8]]:
+    """The machine, and what passes over it; before any sensor lies."""
+    channels, wear, mode = machines.measure(pumps, steps)
+    disturbance = np.full(len(steps), -1, dtype=np.int8)
+    if machines.warmer:
+        chaos.warm(channels)
+    if machines.chaos is not None:
+        pumps = np.broadcast_to(pumps, steps.shape)
+        number, generation = machines.number[pumps], machines.generation[pumps]
+        for episode in machines.chaos.at(machines.seed, number, generation, pumps, steps):
+            chaos.disturb(channels, episode, machines.seed, number, generation, steps)
+            disturbance[episode.row] = episode.kind
+    return channels, wear, mode, disturbance
+
+
+def _lie(machines: Machines, found: Observed, episode: Episode, pumps: IntArray, steps: IntArray) -> None:
+    row, pump, step = episode.row, pumps[episode.row], steps[episode.row]
+    who = machines.number[pump], machines.generation[pump]
+    channel, drawn = sensors.fault_channels(episode, machines.seed, machines.number[pumps], machines.generation[pumps])
+    found.fault[row], found.channel[row] = episode.kind, channel
+    if (channel == sensors.CLOCK).all():
+        found.behind[row] = sensors.behind_intervals(drawn)
+        return
+    chance = uniforms(machines.seed, Stream.SENSOR_STEP, *who, step * 16 + episode.kind)
+    frozen = _machine(machines, pump, episode.since)[0][channel, np.arange(len(row))]
+    true = found.channels[channel, row]
+    found.channels[channel, row] = sensors.told(true, episode, step, chance, drawn, channel, frozen)

@@ -1,0 +1,76 @@
+"""What a model says besides the state, put into a store whose model does not say it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.failure_modes import FailureMode
+from pdm_platform.contract.measurements import PUMP_ALARM, PUMP_PREDICTION, TIME, Window
+from pdm_platform.stores.telemetry import TelemetryStore
+
+_SURE_BELOW_PERCENT = 90.0
+_PROVISIONAL_READINGS = 30
+_HOURS_A_PERCENT = 0.2
+_CONDITIONS = {"sensor_fault": 200, "novelty": 250}
+
+
+def say_more(store: TelemetryStore, window: Window, devices: Sequence[str]) -> None:
+    """Give the predictions of these pumps each field that none of them has, and alarms each condition that none has.
+
+    Pumps wear of one mode each. The first pump's sensor lies for a while, and the second one's readings are novel.
+    """
+    said = store.read(PUMP_PREDICTION, window, devices=devices)
+    rows = said.to_pylist()
+    # a mark that is set nowhere is as good as not said
+    unsaid = {name for name in PUMP_PREDICTION.fields if not any(said[name].to_pylist())}
+    for place, device in enumerate(devices):
+        of_pump = [row for row in rows if row["device_id"] == device]
+        for number, row in enumerate(of_pump):
+            row |= {name: value for name, value in _told(row, number, len(of_pump), place).items() if name in unsaid}
+    store.write(PUMP_PREDICTION, pa.Table.from_pylist(rows, schema=PUMP_PREDICTION.schema))
+    known = set(store.read(PUMP_ALARM, window, devices=devices)["condition"].to_pylist())
+    raised = [row for condition in _CONDITIONS.keys() - known for row in _alarms(rows, condition, devices)]
+    store.write(PUMP_ALARM, pa.Table.from_pylist(raised, schema=PUMP_ALARM.schema))
+
+
+def _told(row: dict[str, Any], number: int, count: int, place: int) -> dict[str, Any]:
+    """What would be said of this reading, the number-th of `count` of the place-th pump."""
+    worn = row["health_percent"] < _SURE_BELOW_PERCENT
+    left_hours = row["health_percent"] * _HOURS_A_PERCENT if worn else None
+    lies, novel = place == 0 and number > 0.9 * count, place == 1 and number > 0.95 * count
+    return {
+        "rul_hours": left_hours,
+        "rul_lower_hours": None if left_hours is None else 0.6 * left_hours,
+        "rul_upper_hours": None if left_hours is None else 1.7 * left_hours,
+        "failure_mode": tuple(FailureMode)[place % len(FailureMode)].value if worn else None,
+        "failure_mode_probability": 0.5 + row["health_percent"] % 40 / 100 if worn else None,
+        "novelty": 1.5 if novel else 0.2 + number % 7 / 20,
+        "novel": int(novel),
+        "sensor_fault": CHANNEL_NAMES[4] if lies else None,
+        "sensor_fault_probability": 0.9 if lies else None,
+        "provisional": int(number < _PROVISIONAL_READINGS),
+    }
+
+
+def _alarms(rows: Sequence[dict[str, Any]], condition: str, devices: Sequence[str]) -> list[dict[str, Any]]:
+    """Raised at the last reading of a pump, and at its middle one raised and returned to normal."""
+    of_pump = [row for row in rows if row["device_id"] == devices[0 if condition == "sensor_fault" else 1]]
+    changes = ((len(of_pump) // 2, 1), (len(of_pump) // 2 + 5, 0), (len(of_pump) - 1, 1))
+    return [
+        {
+            "device_id": row["device_id"],
+            "condition": condition,
+            TIME: row[TIME],
+            "active": active,
+            "severity": _CONDITIONS[condition],
+            "state": row["state"],
+            "health_percent": row["health_percent"],
+            "rul_hours": row["rul_hours"],
+            "message": f"{row['device_id']} {condition} {'raised' if active else 'returned to normal'}",
+            "model_version": row["model_version"],
+            "inference_time_ns": row["inference_time_ns"],
+        }
+        for row, active in ((of_pump[number], active) for number, active in changes)
+    ]
