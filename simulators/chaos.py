@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdm_platform.contract.failure_modes import Disturbance
-from simulators.draws import Stream, uniforms
-from simulators.episodes import Episode, Rule
+from simulators.draws import Stream, chances
+from simulators.episodes import KINDS, Episode, Keys, Rule
 from simulators.machine import SYNCHRONOUS_RPM
 from simulators.physics import AXES, CURRENT, PRESSURE, RMS, RPM, TEMPERATURE, total_rms
 
@@ -45,18 +45,15 @@ class Rows(NamedTuple):
     chance: FloatArray
 
 
-def disturb(
-    channels: Float32Array, episode: Episode, seed: int, number: IntArray, generation: IntArray, step: IntArray
-) -> None:
-    """Let an episode pass over channels of shape (8, n), in place; number, generation, step: (n,), of all rows."""
+def disturb(channels: Float32Array, episode: Episode, keys: Keys, step: IntArray) -> None:
+    """Let an episode pass over channels of shape (8, n), in place; keys: (2, n), of `draws.noise_keys`; step: (n,)."""
     row, since = episode.row, episode.since
-    who = number[row], generation[row]
-    chosen = channels[:, row]
+    chosen, own = channels[:, row], keys[:, row]
     rows = Rows(
         channels=chosen,
         age=step[row] - since,
-        size=uniforms(seed, Stream.CHAOS_SIZE, *who, since * 16 + episode.kind),
-        chance=uniforms(seed, Stream.CHAOS_STEP, *who, step[row] * 16 + episode.kind),
+        size=chances(own, Stream.CHAOS_SIZE, since * KINDS + episode.kind),
+        chance=chances(own, Stream.CHAOS_STEP, step[row] * KINDS + episode.kind),
     )
     _SCENARIOS[DISTURBANCES[episode.kind]](rows)
     channels[:, row] = chosen

@@ -92,21 +92,38 @@ def noise_keys(seed: int, pump: ArrayLike, generation: ArrayLike) -> NDArray[np.
     return np.stack([words[:, low] | words[:, low + 1] << _WORD for low in (0, 2)])
 
 
-def normals(keys: NDArray[np.uint64], step: NDArray[np.uint64]) -> NDArray[np.float32]:
-    """Eight standard normal draws for each step: shape (8, n).
+def _mixed(keys: NDArray[np.uint64], place: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """Eight draws from 0 to 65,535 for each place, shape (2, n, 4), from keys (2, n) or (2, 1) and places (n,).
 
-    keys: shape (2, n) or (2, 1), of `noise_keys`. step: shape (n,).
-    A key is the seed of a SplitMix64 sequence and the step is the place in it, which this generator reaches directly:
-    a fifth of the cost of Philox. Source: Steele, Lea, Flood, Fast splittable pseudorandom generators, OOPSLA 2014.
+    A key is the seed of a SplitMix64 sequence, in which this generator reaches any place directly: a fifth of the cost
+    of Philox. Source: Steele, Lea, Flood, Fast splittable pseudorandom number generators, OOPSLA 2014.
     """
-    state = np.empty((2, len(step)), dtype=np.uint64)
-    np.multiply(step, _GOLDEN, out=state)
+    state = np.empty((2, len(place)), dtype=np.uint64)
+    np.multiply(place, _GOLDEN, out=state)
     state += keys
     for shift, factor in _MIX:
         state ^= state >> shift
         state *= factor
     state ^= state >> _LAST_SHIFT
-    quarters = state.view(np.uint16).reshape(2, len(step), 4)
+    return state.view(np.uint16).reshape(2, len(place), 4)
+
+
+def chances(keys: NDArray[np.uint64], stream: Stream, place: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Eight draws for each place of one stream, evenly spread over (0, 1): shape (n, 8).
+
+    keys: of `noise_keys`, (2, n). place: (n,), below 2**40.
+    """
+    quarters = _mixed(keys, place.astype(np.uint64) + np.uint64(stream << 40))
+    drawn = np.moveaxis(quarters, 0, 1).reshape(len(place), DRAWS)
+    return (drawn.astype(np.float64) + 0.5) / LEVELS
+
+
+def normals(keys: NDArray[np.uint64], step: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Eight standard normal draws of the noise stream for each step: shape (8, n).
+
+    keys: of `noise_keys`, (2, n) or (2, 1). step: (n,), below 2**40.
+    """
+    quarters = _mixed(keys, step.astype(np.uint64))
     drawn = np.empty((DRAWS, len(step)), dtype=np.float32)
     table = _quantiles()
     for row in range(DRAWS):

@@ -21,9 +21,9 @@ FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 
 BASELINE_READINGS: Final = 40
-STOP_SHARE: Final = 0.3
+STOP_SHARE: Final = 0.25
 SPEED_CHANGE_SHARE: Final = 0.5
-NIGHT_LOAD: Final = 0.82
+NIGHT_LOAD: Final = 0.88
 # the night, where the sine of the day lies below this: from 22 to 6 o'clock, warmest at 14 o'clock
 _NIGHT_BELOW: Final = -0.5
 # a pump that stands still does not fail: no stop from here on
@@ -129,7 +129,7 @@ def _demand(
     """Relative speed and resistance of the system in each segment, shape (p, s)."""
     built = uniforms(seed, Stream.BUILD, number, 0, 1)
     base, has_drive = 0.92 + 0.16 * built[:, :1], built[:, 1:2] < 0.3
-    flow = 0.68 + 0.46 * drawn[:, :, 3]
+    flow = 0.76 + 0.34 * drawn[:, :, 3]
     speed = np.where(has_drive & (drawn[:, :, 4] < SPEED_CHANGE_SHARE), 0.88 + 0.12 * drawn[:, :, 5], 1.0)
     # commissioned, and measured as new, near its rated point
     flow[:, 0], speed[:, 0] = 0.94 + 0.12 * drawn[:, 0, 3], 1.0

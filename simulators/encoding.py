@@ -12,13 +12,13 @@ from simulators.pump import FAILURE_MODES, FloatArray, IntArray, Readings
 from simulators.sensors import CHANNEL_LABELS, SENSOR_FAULTS
 
 # digits that a sensor of this kind gives; more would only lengthen the payload
-_DECIMALS: Final = (3, 3, 3, 3, 2, 3, 3, 1)
-_PERCENT_DECIMALS: Final = 3
+DECIMALS: Final = (3, 3, 3, 3, 2, 3, 3, 1)
+PERCENT_DECIMALS: Final = 3
 _HOUR_DECIMALS: Final = 6
 
 
 def _columns(channels: FloatArray) -> list[list[float | None]]:
-    return [_column(channels[:, index], digits) for index, digits in enumerate(_DECIMALS)]
+    return [_column(channels[:, index], digits) for index, digits in enumerate(DECIMALS)]
 
 
 def _column(values: FloatArray, digits: int) -> list[float | None]:
@@ -35,7 +35,7 @@ def behind_ms(readings: Readings) -> IntArray:
 
 
 def _percent(health: FloatArray) -> FloatArray:
-    return np.asarray(np.round(health, _PERCENT_DECIMALS) + 0.0)
+    return np.asarray(np.round(health, PERCENT_DECIMALS) + 0.0)
 
 
 def _telemetry(
@@ -104,6 +104,7 @@ def labelled_payloads(
                 ground_truth=state, failure_mode=mode, rul_hours=hours, sensor_fault=fault, disturbance=disturbance,
             )
         )
-        for (device, x, y, z, rms, temperature, pressure, current, rpm, sequence, moment, health), state, mode, hours, fault, disturbance
-        in zip(rows, states, modes, rul, faults, disturbances, strict=True)
+        for (device, x, y, z, rms, temperature, pressure, current, rpm, sequence, moment, health),
+            (state, mode, hours, fault, disturbance)
+        in zip(rows, zip(states, modes, rul, faults, disturbances, strict=True), strict=True)
     ]  # fmt: skip

@@ -7,14 +7,15 @@ from typing import Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.draws import Stream, uniforms
+from simulators.draws import Stream, chances, uniforms
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+Keys = NDArray[np.uint64]
 # the first readings of a life are left alone: they are the pump's healthy baseline
 NOT_BEFORE: Final = 40
-_KINDS: Final = 16  # room for the kinds of one stream
+KINDS: Final = 16  # room for the kinds of one stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,9 @@ class Episode:
 
 
 class Schedule(Protocol):
-    """What happens when. number, generation: of the pumps; pump: their indices; step: of their lives; shapes (n,)."""
+    """What happens when. keys: (2, n), of `draws.noise_keys`. pump: (n,), indices. step: (n,), of their lives."""
 
-    def at(
-        self, seed: int, number: IntArray, generation: IntArray, pump: IntArray, step: IntArray
-    ) -> Iterator[Episode]: ...
+    def at(self, keys: Keys, pump: IntArray, step: IntArray) -> Iterator[Episode]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +54,7 @@ class ByRules:
     rules: Sequence[Rule]
     among: BoolArray
 
-    def at(
-        self, seed: int, number: IntArray, generation: IntArray, pump: IntArray, step: IntArray
-    ) -> Iterator[Episode]:
+    def at(self, keys: Keys, pump: IntArray, step: IntArray) -> Iterator[Episode]:
         """Episodes, one for each rule that meets any row."""
         (among,) = np.nonzero(self.among[pump])
         if not len(among):
@@ -65,8 +62,7 @@ class ByRules:
         for rule in self.rules:
             stretch = 2 * rule.readings
             within = step[among] // stretch
-            place = within * _KINDS + rule.kind
-            drawn = uniforms(seed, self.stream, number[among], generation[among], place)
+            drawn = chances(keys[:, among], self.stream, within * KINDS + rule.kind)
             # anywhere in the first half: it ends within the stretch
             since = within * stretch + (drawn[:, 1] * rule.readings).astype(np.int64)
             happens = (drawn[:, 0] < rule.probability * stretch) & (since >= NOT_BEFORE)
@@ -97,16 +93,14 @@ class OnceALife:
         share: float,
     ) -> Self:
         """Draw for lives of so many readings: a `share` of them has an episode, of 8 to 25 % of the life."""
-        drawn = uniforms(seed, stream, number, generation, 2**31)
+        drawn = uniforms(seed, stream, number, generation)
         length = np.maximum((readings * (0.08 + 0.17 * drawn[:, 2])).astype(np.int64), 5)
         since = NOT_BEFORE + (drawn[:, 3] * (readings - length - NOT_BEFORE)).astype(np.int64)
         # in turn instead of drawn, so that a small plan has them all
         kind = np.where(drawn[:, 0] < share, (number + generation + seed % kinds) % kinds, -1)
         return cls(kind, since, length)
 
-    def at(
-        self, _seed: int, _number: IntArray, _generation: IntArray, pump: IntArray, step: IntArray
-    ) -> Iterator[Episode]:
+    def at(self, _keys: Keys, pump: IntArray, step: IntArray) -> Iterator[Episode]:
         """Episodes, one for each kind that meets any row."""
         since = self.since[pump]
         within = (self.kind[pump] >= 0) & (step >= since) & (step < since + self.length[pump])

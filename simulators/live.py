@@ -11,7 +11,7 @@ from pdm_platform.contract.times import NS_PER_MS, iso_of
 from simulators.chaos import DETAILS, DISTURBANCES
 from simulators.draws import Stream, uniforms
 from simulators.encoding import behind_ms, telemetry_payloads
-from simulators.episodes import ByRules, Episode
+from simulators.episodes import ByRules, Episode, Keys
 from simulators.plans import FleetPlan
 from simulators.pump import DRAWN, FAILURE_MODES, Fleet, IntArray
 from simulators.sensors import CHANNEL_LABELS, SENSOR_FAULTS, fault_channels
@@ -139,11 +139,11 @@ class LiveFleet:
 
     def _begun(self, pumps: IntArray, steps: IntArray, due_ms: IntArray) -> list[Event]:
         """Events of the episodes that begin with these readings."""
-        who = self._fleet.number[pumps], self._fleet.generation[pumps]
+        keys = self._fleet.keys(pumps)
         events: list[Event] = []
         for schedule in (self._chaos, self._faults):
-            for episode in schedule.at(self._plan.seed, *who, pumps, steps):
-                kind, details = self._told(schedule, episode, *who)
+            for episode in schedule.at(keys, pumps, steps):
+                kind, details = self._told(schedule, episode, keys)
                 begins = steps[episode.row] == episode.since
                 rows = episode.row[begins]
                 lasting = episode.length[begins]
@@ -151,13 +151,11 @@ class LiveFleet:
                 events += self._events(kind, pumps[rows], due_ms[rows], steps[rows], chosen, lasting)
         return events
 
-    def _told(
-        self, schedule: ByRules, episode: Episode, number: IntArray, generation: IntArray
-    ) -> tuple[EventKind, list[str]]:
+    def _told(self, schedule: ByRules, episode: Episode, keys: Keys) -> tuple[EventKind, list[str]]:
         if schedule is self._chaos:
             disturbance = DISTURBANCES[episode.kind]
             return EventKind(disturbance), [DETAILS[disturbance]] * len(episode.row)
-        channels, _ = fault_channels(episode, self._plan.seed, number, generation)
+        channels, _ = fault_channels(episode, keys)
         kind = SENSOR_FAULTS[episode.kind]
         return EventKind.SENSOR_FAULT, [f"{CHANNEL_LABELS[channel]}:{kind}" for channel in channels]
 

@@ -6,9 +6,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pdm_platform.contract.failure_modes import SensorFault
 from simulators import chaos, sensors
-from simulators.draws import Stream, uniforms
-from simulators.episodes import Episode, Schedule
+from simulators.draws import Stream, chances
+from simulators.episodes import KINDS, Episode, Keys, Schedule
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -20,17 +21,12 @@ class Machines(Protocol):
     """What is observed: pumps by index, and what happens to them and to their sensors."""
 
     @property
-    def seed(self) -> int: ...
-    @property
-    def number(self) -> IntArray: ...
-    @property
-    def generation(self) -> IntArray: ...
-    @property
     def chaos(self) -> Schedule | None: ...
     @property
     def faults(self) -> Schedule | None: ...
     @property
     def warmer(self) -> bool: ...
+    def keys(self, pumps: IntArray) -> Keys: ...
     def measure(self, pumps: IntArray, steps: IntArray) -> Measured: ...
 
 
@@ -59,9 +55,9 @@ def observe(machines: Machines, pumps: IntArray, steps: IntArray) -> Observed:
     found = Observed(channels, wear, mode, disturbance, none, none.copy(), np.zeros(len(steps), dtype=np.float32))
     if machines.faults is not None:
         pumps = np.broadcast_to(pumps, steps.shape)
-        who = machines.number[pumps], machines.generation[pumps]
-        for episode in machines.faults.at(machines.seed, *who, pumps, steps):
-            _lie(machines, found, episode, pumps, steps)
+        keys = machines.keys(pumps)
+        for episode in machines.faults.at(keys, pumps, steps):
+            _lie(machines, found, episode, keys, pumps, steps)
     return found
 
 
@@ -75,22 +71,23 @@ def _machine(
         chaos.warm(channels)
     if machines.chaos is not None:
         pumps = np.broadcast_to(pumps, steps.shape)
-        number, generation = machines.number[pumps], machines.generation[pumps]
-        for episode in machines.chaos.at(machines.seed, number, generation, pumps, steps):
-            chaos.disturb(channels, episode, machines.seed, number, generation, steps)
+        keys = machines.keys(pumps)
+        for episode in machines.chaos.at(keys, pumps, steps):
+            chaos.disturb(channels, episode, keys, steps)
             disturbance[episode.row] = episode.kind
     return channels, wear, mode, disturbance
 
 
-def _lie(machines: Machines, found: Observed, episode: Episode, pumps: IntArray, steps: IntArray) -> None:
+def _lie(machines: Machines, found: Observed, episode: Episode, keys: Keys, pumps: IntArray, steps: IntArray) -> None:
     row, pump, step = episode.row, pumps[episode.row], steps[episode.row]
-    who = machines.number[pump], machines.generation[pump]
-    channel, drawn = sensors.fault_channels(episode, machines.seed, machines.number[pumps], machines.generation[pumps])
+    channel, drawn = sensors.fault_channels(episode, keys)
     found.fault[row], found.channel[row] = episode.kind, channel
     if (channel == sensors.CLOCK).all():
         found.behind[row] = sensors.behind_intervals(drawn)
         return
-    chance = uniforms(machines.seed, Stream.SENSOR_STEP, *who, step * 16 + episode.kind)
-    frozen = _machine(machines, pump, episode.since)[0][channel, np.arange(len(row))]
+    chance = chances(keys[:, row], Stream.SENSOR_STEP, step * KINDS + episode.kind)
     true = found.channels[channel, row]
+    frozen = true
+    if sensors.SENSOR_FAULTS[episode.kind] is SensorFault.FREEZE:
+        frozen = _machine(machines, pump, episode.since)[0][channel, np.arange(len(row))]
     found.channels[channel, row] = sensors.told(true, episode, step, chance, drawn, channel, frozen)

@@ -34,10 +34,10 @@ class Readings:
     """Noisy channels and the truth behind them.
 
     channels: shape (n, 8), units of `contract.channels`. health_percent: (n,), 100 is new, 0 has failed.
-    rul_hours: (n,), time to health 0, infinite in a pump that does not wear. failure_mode: (n,), index into FAILURE_MODES, what has worn most. sensor_fault:
-    (n,), index into SENSOR_FAULTS, -1 where no sensor lies; then the channel that lies is NaN where it tells nothing.
-    fault_channel: (n,), index into CHANNEL_LABELS, -1 for none. disturbance: (n,), index into DISTURBANCES, -1 for
-    none. clock_behind_s: (n,), how far the pump's clock runs behind.
+    rul_hours: (n,), time to health 0, infinite in a pump that does not wear. failure_mode: (n,), index into
+    FAILURE_MODES, what has worn most. sensor_fault: (n,), index into SENSOR_FAULTS, -1 for none; a channel that lies is
+    NaN where it tells nothing. fault_channel: (n,), index into CHANNEL_LABELS, -1 for none. disturbance: (n,), index
+    into DISTURBANCES, -1 for none. clock_behind_s: (n,), how far the pump's clock runs behind.
     """
 
     channels: FloatArray
@@ -54,9 +54,9 @@ class Readings:
 class Life:
     """How pumps wear until their next repair, arrays of shape (p,) unless told.
 
-    readings: from new to failed, NEVER where the pump does not wear. pattern: index into FAILURE_MODES, what ends it. last_step: (8, p), end of life of
-    each mode. knots: (p, 8, 66), their wear. severity, onset: (8, p), how strongly and how late it shows. duty: what is
-    asked of the pump. noise_key: (2, p). repair_quality: 1 is as good as new.
+    readings: from new to failed, NEVER where the pump does not wear. pattern: index into FAILURE_MODES, what ends it.
+    last_step: (8, p), end of life of each mode. knots: (p, 8, 66), their wear. severity, onset: (8, p), how strongly
+    and how late it shows. duty: what is asked of the pump. noise_key: (2, p). repair_quality: 1 is as good as new.
     """
 
     readings: IntArray
@@ -149,6 +149,10 @@ class Fleet:
             clock_behind_s=np.concatenate([part.behind for part in parts]) * interval_s,
         )
 
+    def keys(self, pumps: IntArray) -> NDArray[np.uint64]:
+        """Keys of all that is drawn for single readings of `pumps` (indices, shape (n,)), shape (2, n)."""
+        return self.life.noise_key.take(pumps, axis=1)
+
     def measure(self, pumps: IntArray, steps: IntArray) -> tuple[Float32Array, Float32Array, IntArray]:
         """The machines alone: channels (8, n), wear of the most worn mode (n,), and which that is (n,).
 
@@ -157,7 +161,7 @@ class Fleet:
         life = self.life
         wear = wear_at(life.knots, pumps, life.last_step.take(pumps, axis=1), steps.astype(np.float32))
         seen = shown(wear, life.severity.take(pumps, axis=1), life.onset.take(pumps, axis=1))
-        noise = normals(life.noise_key.take(pumps, axis=1), steps.astype(np.uint64))
+        noise = normals(life.noise_key.take(pumps, axis=1), steps)
         segment, decay, day = life.duty.at(pumps, steps)
         channels = channels_of(seen, self.unit.take(pumps, axis=1), segment, decay, day, noise)
         return channels, wear.max(axis=0), wear.argmax(axis=0)
@@ -179,8 +183,8 @@ def _live(
         pattern=times.mode,
         last_step=last_step.T.astype(np.float32),
         knots=draw_knots(seed, number, generation, exponent, residual),
-        severity=(0.9 + 0.2 * first).T.astype(np.float32),
-        onset=(0.5 * second).T.astype(np.float32),
+        severity=(0.94 + 0.12 * first).T.astype(np.float32),
+        onset=(0.2 * second).T.astype(np.float32),
         duty=Duty.draw(seed, number, generation, speed, np.where(wearing, times.readings, longest)),
         noise_key=noise_keys(seed, number, generation),
         repair_quality=quality,

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.failure_modes import SensorFault
-from simulators.draws import Stream, uniforms
-from simulators.episodes import Episode
+from simulators.draws import Stream, chances
+from simulators.episodes import KINDS, Episode, Keys
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -30,10 +30,13 @@ _BEHIND_INTERVALS: Final = (2, 12)
 Reader = Callable[[IntArray, IntArray], Float32Array]
 
 
-def fault_channels(episode: Episode, seed: int, number: IntArray, generation: IntArray) -> tuple[IntArray, FloatArray]:
-    """Which channel lies in each row of the episode, (m,), CLOCK for the clock; and the episode's draws, (m, 8)."""
+def fault_channels(episode: Episode, keys: Keys) -> tuple[IntArray, FloatArray]:
+    """Which channel lies in each row of the episode, (m,), CLOCK for the clock; and the episode's draws, (m, 8).
+
+    keys: (2, n), of `draws.noise_keys`, of all rows.
+    """
     row = episode.row
-    drawn = uniforms(seed, Stream.SENSOR_SIZE, number[row], generation[row], episode.since * 16 + episode.kind)
+    drawn = chances(keys[:, row], Stream.SENSOR_SIZE, episode.since * KINDS + episode.kind)
     if SENSOR_FAULTS[episode.kind] is SensorFault.CLOCK_SKEW:
         return np.full(len(row), CLOCK), drawn
     return (drawn[:, 0] * len(CHANNEL_NAMES)).astype(np.int64), drawn

@@ -110,6 +110,10 @@ DRIFT_SCORE = _measurement(
         "window_start_ns": pa.int64(),
         "rows": pa.int64(),
         "model_version": pa.string(),
+        "method": pa.string(),
+        "ks": pa.float64(),
+        "cause": pa.string(),
+        "evidence": pa.string(),
     },
 )
 MODEL_METRIC = _measurement("model_metric", ("version", "metric"), {"value": pa.float64()})

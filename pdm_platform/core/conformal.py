@@ -1,10 +1,10 @@
-"""Intervals made honest: how far quantile models must be widened so that they hold the truth as often as they say.
+"""Intervals made honest: quantiles of what models missed on lives they had not seen, added to what they predict now.
 
-Source: Romano, Patterson, Candès, Conformalized quantile regression, NeurIPS 2019; by group: Vovk, Gammerman, Shafer,
-Algorithmic learning in a random world, 2005, 4.5 (Mondrian); scores out of fold: Barber et al., Predictive inference
-with the jackknife+, Ann. Statist. 49, 2021.
+Source: split conformal prediction by group, Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005, 4.5
+(Mondrian); residuals out of fold: Barber et al., Predictive inference with the jackknife+, Ann. Statist. 49, 2021.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,13 +13,27 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 COVERAGE: Final = 0.9
-# A group with fewer lives borrows from all lives: a quantile of so few scores would be their maximum.
-_OWN_LIVES: Final = 10.0
+# Levels of prediction with residuals of their own: near the end of life a model errs less than halfway.
+LEVELS: Final = 5
+# A group with fewer lives borrows from all lives: a quantile of so few residuals would be their maximum.
+_OWN_LIVES: Final = 8.0
 
 
-def scores(lower: FloatArray, upper: FloatArray, truth: FloatArray) -> FloatArray:
-    """How far the truth lies outside its interval, shape (n,); negative inside: the distance to the nearer bound."""
-    return np.maximum(lower - truth, truth - upper)
+@dataclass(frozen=True, slots=True)
+class Offsets:
+    """What is added to a prediction to get its bounds and its middle.
+
+    edges: (LEVELS - 1,) ascending, levels of the prediction. by_group: (groups, LEVELS, 3): lower, middle, upper.
+    """
+
+    edges: FloatArray
+    by_group: FloatArray
+
+    def interval(self, predicted: FloatArray, group: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Lower bound, middle and upper bound, each (n,). predicted: (n,); group: (n,) index into by_group."""
+        offset = self.by_group[group, np.searchsorted(self.edges, predicted, side="right")]
+        lower, middle, upper = (predicted + offset[:, column] for column in range(3))
+        return lower, middle, upper
 
 
 def life_weights(life: NDArray[np.generic]) -> FloatArray:
@@ -28,38 +42,52 @@ def life_weights(life: NDArray[np.generic]) -> FloatArray:
     return np.asarray(1.0 / counts[owner], np.float64)
 
 
-def correction(score: FloatArray, life: NDArray[np.generic], *, coverage: float = COVERAGE) -> float:
-    """What both bounds are moved outward by (inward where negative): the quantile of the scores, lives weighted alike.
+def weighted_quantile(values: FloatArray, weights: FloatArray, share: float) -> float:
+    """Smallest value at or below which at least `share` of the weight lies; the largest where there is no such value."""
+    order = np.argsort(values, kind="stable")
+    cumulated = np.cumsum(weights[order])
+    place = int(np.searchsorted(cumulated, share * cumulated[-1] - 1e-9))
+    return float(values[order[min(place, len(order) - 1)]])
 
-    score: (n,) of rows that the models were not fitted on; life: (n,) to which life each belongs. The level is raised
-    by one life, (L + 1) / L, as a finite sample demands; inf where L lives are too few for it. Raises ValueError where
-    there is no row.
+
+def calibrated(
+    predicted: FloatArray,
+    truth: FloatArray,
+    life: NDArray[np.generic],
+    group: IntArray,
+    groups: int,
+    *,
+    coverage: float = COVERAGE,
+) -> Offsets:
+    """Offsets from predictions of models that had not seen the life they judge.
+
+    predicted, truth: (n,); life: (n,) which life a row belongs to, lives weighted alike; group: (n,) Mondrian group of
+    each row, of `groups`. Each level of prediction is calibrated by itself, each group is drawn towards all lives the
+    fewer lives it has. The quantiles are those of a finite sample of lives, (L + 1) / L further out. Raises ValueError
+    where there is no row.
     """
-    if not len(score):
+    if not len(predicted):
         raise ValueError("an interval cannot be calibrated without a life")
     weight = life_weights(life)
-    lives = weight.sum()
-    order = np.argsort(score, kind="stable")
-    cumulated = np.cumsum(weight[order])
-    place = np.searchsorted(cumulated, coverage * (lives + 1.0) - 1e-9)
-    return float(score[order[place]]) if place < len(order) else float("inf")
+    edges = np.array([weighted_quantile(predicted, weight, share) for share in np.arange(1, LEVELS) / LEVELS])
+    level = np.searchsorted(edges, predicted, side="right")
+    missed = truth - predicted
+    by_group = np.empty((groups, LEVELS, 3))
+    for index in range(LEVELS):
+        rows = level == index
+        pooled = _quantiles(missed[rows], life[rows], coverage) if rows.any() else _quantiles(missed, life, coverage)
+        for member in range(groups):
+            own = rows & (group == member)
+            by_group[member, index] = pooled
+            if own.any():
+                lives = len(np.unique(life[own]))
+                share = lives / (lives + _OWN_LIVES)
+                by_group[member, index] += share * (_quantiles(missed[own], life[own], coverage) - pooled)
+    return Offsets(edges, by_group)
 
 
-def corrections(
-    score: FloatArray, life: NDArray[np.generic], group: IntArray, groups: int, *, coverage: float = COVERAGE
-) -> FloatArray:
-    """One correction a group, shape (groups,), each drawn towards that of all lives the fewer lives the group has.
-
-    group: (n,) index of each row's group. A group without lives gets that of all.
-    """
-    pooled = correction(score, life, coverage=coverage)
-    found = np.full(groups, pooled)
-    for index in range(groups):
-        rows = group == index
-        if rows.any():
-            lives = len(np.unique(life[rows]))
-            own = correction(score[rows], life[rows], coverage=coverage)
-            own = own if np.isfinite(own) else float(score[rows].max())
-            share = lives / (lives + _OWN_LIVES)
-            found[index] = share * own + (1.0 - share) * pooled
-    return found
+def _quantiles(missed: FloatArray, life: NDArray[np.generic], coverage: float) -> FloatArray:
+    weight, lives = life_weights(life), len(np.unique(life))
+    tail = (1.0 - coverage) / 2.0
+    further = min((1.0 - tail) * (lives + 1) / lives, 1.0)
+    return np.array([weighted_quantile(missed, weight, share) for share in (1.0 - further, 0.5, further)])

@@ -24,7 +24,7 @@ METHOD: Final = "wasserstein"
 # Measured on 40 simulated fleets of 24 other healthy pumps: at most 0.97 in any channel; with 15 °C more, 6.6 or above.
 CHANNEL_THRESHOLD: Final = 1.25
 # A channel this far off is another operation even where it is the only one: a heatwave moves little but temperature.
-SINGLE_CHANNEL_THRESHOLD: Final = 3.0
+SINGLE_CHANNEL_THRESHOLD: Final = 1.75
 # The Kolmogorov-Smirnov statistic, the largest gap between the two cumulated shares: what share of the readings has
 # moved at least. One pump of many moves the first distance as far as it likes, but not this one.
 KS_THRESHOLD: Final = 0.5
@@ -40,6 +40,7 @@ MIN_ROWS: Final = 100
 PREDICTED_STATE: Final = "predicted_state"
 PREDICTED_HEALTH: Final = "predicted_health_percent"
 PREDICTED_NOVELTY: Final = "predicted_novelty"
+PREDICTED_SENSOR_FAULT: Final = "predicted_sensor_fault"
 PREDICTED_NUMBERS: Final = (PREDICTED_HEALTH, PREDICTED_NOVELTY)
 
 

@@ -10,19 +10,22 @@ from numpy.typing import NDArray
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.measurements import DEVICE
-from pdm_platform.core.drift import PREDICTED_HEALTH, PREDICTED_NOVELTY, PREDICTED_STATE, running
+from pdm_platform.contract.states import State
+from pdm_platform.core.drift import PREDICTED_HEALTH, PREDICTED_NOVELTY, PREDICTED_SENSOR_FAULT, PREDICTED_STATE, running
 
 FloatArray = NDArray[np.float64]
 
 # Fewer readings say nothing about where a pump runs.
 MIN_READINGS: Final = 20
 READINGS: Final = "readings"
+NO_SENSOR_FAULT: Final = "none"
 _RPM: Final = CHANNEL_NAMES.index("rpm")
 _BY_SPEED: Final = np.array([name not in ("temperature", "rpm") for name in CHANNEL_NAMES])
 FIRST_SEEN: Final = "first_seen_ns"
 STATED: Final = "stated_health_percent"
 NOVELTY: Final = "novelty"
 NOT_HEALTHY: Final = "share_not_healthy"
+SENSOR_DOUBTED: Final = "share_sensor_doubted"
 # What physics ties together. Affinity laws: head goes with the square of the speed, and so do the forces of unbalance;
 # motor current per pressure stands for power per head.
 # Source: EN ISO 9906:2012, 6.1.2 (translation to the specified speed).
@@ -34,6 +37,8 @@ _LOOSE: Final = 0.15
 # A drive may set another speed than those seen in training: a twentieth off is nothing unusual in itself.
 _SPEED_FLOOR: Final = 0.05
 _RELATION_FLOOR: Final = 0.02
+# Readings of training so many deviations off are left out of what is usual.
+_WILD: Final = 5.0
 # Of the reference's own readings all but one in a thousand lie within the limit; levels are calmer than readings.
 _LIMIT_QUANTILE: Final = 0.999
 _CALM_QUANTILE: Final = 0.95
@@ -69,7 +74,8 @@ def levels_of(readings: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     """Median of each channel and relation by pump while it runs, from MIN_READINGS readings on; index device_id.
 
     readings: columns as PUMP_TELEMETRY's channels and device_id, and the `predicted_*` ones where there are any. Beside
-    the levels: readings (how many), stated_health_percent and novelty (medians of the predictions), share_not_healthy.
+    the levels: readings (how many), stated_health_percent and novelty (medians of the predictions), share_not_healthy and
+    share_sensor_doubted (of the readings, by the predictions; NaN where these do not tell).
     """
     readings = readings[running(readings, reference)]
     known = readings[[DEVICE, *CHANNEL_NAMES]].copy()
@@ -79,8 +85,12 @@ def levels_of(readings: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     groups = known.groupby(DEVICE)
     found = groups.median()
     found[READINGS] = groups.size()
-    worn = readings[PREDICTED_STATE] != "HEALTHY" if PREDICTED_STATE in readings else pd.Series(np.nan, readings.index)
-    found[NOT_HEALTHY] = worn.astype(float).groupby(readings[DEVICE]).mean()
+    told = {NOT_HEALTHY: (PREDICTED_STATE, State.HEALTHY.value), SENSOR_DOUBTED: (PREDICTED_SENSOR_FAULT, NO_SENSOR_FAULT)}
+    for name, (source, usual) in told.items():
+        share = pd.Series(np.nan, readings.index)
+        if source in readings:
+            share = (readings[source].fillna(usual) != usual).astype(np.float64)
+        found[name] = share.groupby(readings[DEVICE]).mean()
     return found[found[READINGS] >= MIN_READINGS]
 
 
@@ -116,15 +126,20 @@ class Spread:
 
     @classmethod
     def of(cls, deviations: FloatArray, centre: FloatArray) -> Self:
-        """Learn it from deviations (n, 8) around a centre (8,), NaN rows passed over."""
+        """Learn it from deviations (n, 8) around a centre (8,). Rows with a gap are passed over, and wild ones.
+
+        Training holds lying sensors and passing disturbances too; they must not widen what is usual.
+        """
         whole = deviations[~np.isnan(deviations).any(axis=1)]
-        covariance = np.cov(whole, rowvar=False)
-        floor = np.where(np.arange(len(centre)) == _RPM, _SPEED_FLOOR, _FLOOR) * centre
-        covariance += np.diag(floor**2 + _LOOSE**2 * np.diag(covariance) + 1e-9)
-        spread = cls(np.sqrt(np.diag(covariance)), covariance, np.inf, whole)
+        floor = np.where(np.arange(len(centre)) == _RPM, _SPEED_FLOOR, _FLOOR) * np.abs(centre) + 1e-9
+        low, high = np.quantile(whole, (0.16, 0.84), axis=0)
+        tame = whole[(np.abs(whole) <= _WILD * ((high - low) / 2.0 + floor)).all(axis=1)]
+        covariance = np.cov(tame, rowvar=False)
+        covariance += np.diag(floor**2 + _LOOSE**2 * np.diag(covariance))
+        spread = cls(np.sqrt(np.diag(covariance)), covariance, np.inf, tame)
         everything = np.arange(len(centre))
-        limit = float(np.quantile(spread.distance2(whole, everything), _LIMIT_QUANTILE)) * _LIMIT_MARGIN
-        return cls(spread.scale, covariance, limit, whole)
+        limit = float(np.quantile(spread.distance2(tame, everything), _LIMIT_QUANTILE)) * _LIMIT_MARGIN
+        return cls(spread.scale, covariance, limit, tame)
 
     def distance2(self, deviations: FloatArray, channels: NDArray[np.int64]) -> FloatArray:
         """Squared distance of Mahalanobis, shape (n,), over these channels of deviations (n, 8); a missing one is 0.
@@ -174,5 +189,6 @@ class Norm:
             own = Spread.of(channels - levels, centre)
         tied = relations(read)
         tied_centre = np.nanmedian(tied, axis=0)
-        scale = np.sqrt(np.nanvar(tied, axis=0) + (_RELATION_FLOOR * tied_centre) ** 2)
+        low, high = np.nanquantile(tied, (0.16, 0.84), axis=0)
+        scale = np.hypot((high - low) / 2.0, _RELATION_FLOOR * tied_centre)
         return cls(rpm, centre, among, own, tied_centre, scale)

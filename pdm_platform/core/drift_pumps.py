@@ -9,8 +9,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
-from pdm_platform.contract.states import HEALTHY_ABOVE_PERCENT
-from pdm_platform.core.drift_levels import FIRST_SEEN, RELATIONS, STATED, FloatArray, Norm, Spread, at_speed
+from pdm_platform.core.drift_levels import (
+    FIRST_SEEN,
+    NOT_HEALTHY,
+    RELATIONS,
+    SENSOR_DOUBTED,
+    STATED,
+    FloatArray,
+    Norm,
+    Spread,
+    at_speed,
+)
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -22,6 +31,7 @@ RELATION_MOVED: Final = 3.0
 TEMPERATURE: Final = CHANNEL_NAMES.index("temperature")
 RPM: Final = CHANNEL_NAMES.index("rpm")
 _PRESSURE_PER_SPEED2: Final = RELATIONS.index("pressure_per_speed2")
+_RMS_PER_AXES: Final = RELATIONS.index("rms_per_axes")
 VIBRATION_PER_SPEED2: Final = RELATIONS.index("vibration_per_speed2")
 _RMS: Final = CHANNEL_NAMES.index("vibration_rms")
 # A sensor lies where leaving it out takes so much off the squared distance (five standard deviations), and calm is left.
@@ -123,29 +133,69 @@ def judge_pumps(norm: Norm, levels: pd.DataFrame, shifts: Shifts) -> list[PumpVe
     """Judge each pump by what it does not share with the fleet; order of `levels`.
 
     A pump is unusual where it has left its own earlier operation, or where that is not known, training's. One sensor
-    alone, everything else in order and as related as ever: a sensor fault. Vibration up or pressure down for its
-    speed, or hotter than the others: wear. Otherwise another duty, or another type of pump where it was so from the
-    first.
+    alone, everything else in order and as related as ever: a sensor fault. Called worn by the model, or vibration up,
+    pressure down for its speed, or hotter than the others: wear. Otherwise another duty, or another type of pump where
+    it was so from the first.
     """
     outer, inner = _Judged.of(norm, shifts, own=False), _Judged.of(norm, shifts, own=True)
     known = shifts.own_known
     moved, alien = known & (inner.over > 1.0), outer.over > 1.0
     tied = shifts.tied - _common(shifts.tied)
-    stated = levels[STATED].to_numpy(np.float64)
+    called_worn = levels[NOT_HEALTHY].to_numpy(np.float64) >= 0.5
+    doubted = levels[SENSOR_DOUBTED].to_numpy(np.float64) >= 0.5
     found = []
     for place, device_id in enumerate(levels.index):
         side = inner if known[place] and (moved[place] or not alien[place]) else outer
         sensor = _sensor(inner, outer, place, known=bool(known[place]))
-        from_first = not moved[place] and (bool(shifts.newcomer[place]) or not stated[place] <= HEALTHY_ABOVE_PERCENT)
-        damage = _damaged(tied[place], float(side.deviation_sd[place, TEMPERATURE]))
-        kind = PumpKind.SENSOR_FAULT if sensor else PumpKind.NORMAL
-        if not sensor and side.over[place] > 1.0:
-            kind = _kind(damage=damage, from_first=from_first, moved=bool(moved[place]))
-        gain = float(side.gain[place, CHANNEL_NAMES.index(sensor)]) if sensor else 0.0
-        ratio = float(shifts.vibration_ratio[place])
-        over = float(side.over[place])
-        found.append(PumpVerdict(str(device_id), kind, sensor, over, gain, ratio, float(stated[place])))
+        off_sd = side.deviation_sd[place]
+        if sensor and _damage_does_so(sensor, off_sd, tied[place], believed=bool(called_worn[place] & ~doubted[place])):
+            sensor = ""
+        kind = _kind(
+            sensor,
+            unusual=bool(moved[place] or alien[place]),
+            from_first=bool(alien[place] and not moved[place] and (shifts.newcomer[place] or not called_worn[place])),
+            worn=bool(called_worn[place]) or _damaged(tied[place], float(off_sd[TEMPERATURE])),
+            called_worn=bool(called_worn[place]),
+            moved=bool(moved[place]),
+        )
+        found.append(
+            PumpVerdict(
+                device_id=str(device_id),
+                kind=kind,
+                sensor=sensor,
+                over_limit=float(side.over[place]),
+                sensor_gain=float(side.gain[place, CHANNEL_NAMES.index(sensor)]) if sensor else 0.0,
+                vibration_ratio=float(shifts.vibration_ratio[place]),
+                stated_health_percent=float(levels[STATED].iloc[place]),
+            )
+        )
     return found
+
+
+def _kind(
+    sensor: str, *, unusual: bool, from_first: bool, worn: bool, called_worn: bool, moved: bool
+) -> PumpKind:
+    if sensor:
+        return PumpKind.SENSOR_FAULT
+    if from_first:
+        return PumpKind.NEW_TYPE
+    if called_worn or (unusual and worn):
+        return PumpKind.WEAR
+    if not unusual:
+        return PumpKind.NORMAL
+    return PumpKind.OTHER_DUTY if moved else PumpKind.NEW_TYPE
+
+
+def _damage_does_so(sensor: str, off_sd: FloatArray, tied: FloatArray, *, believed: bool) -> bool:
+    """Whether what looks like one sensor is what damage looks like too.
+
+    Misalignment lifts one axis, and the total with it: an axis lies only where the total contradicts it, or below its
+    place. Wear that the model sees is believed where heat, or pressure lost, is all that shows yet.
+    """
+    off = off_sd[CHANNEL_NAMES.index(sensor)]
+    if sensor.startswith("vibration_"):
+        return bool(off > 0.0 and abs(tied[_RMS_PER_AXES]) < RELATION_MOVED)
+    return believed and bool((sensor == "temperature" and off > 0.0) or (sensor == "pressure" and off < 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +234,6 @@ def _sensor(inner: _Judged, outer: _Judged, place: int, *, known: bool) -> str:
     return CHANNEL_NAMES[best] if lies else ""
 
 
-def _kind(*, damage: bool, from_first: bool, moved: bool) -> PumpKind:
-    if from_first:
-        return PumpKind.NEW_TYPE
-    if damage:
-        return PumpKind.WEAR
-    return PumpKind.OTHER_DUTY if moved else PumpKind.NEW_TYPE
-
-
 def _damaged(tied: FloatArray, temperature: float) -> bool:
     return bool(
         tied[VIBRATION_PER_SPEED2] >= RELATION_MOVED
@@ -201,9 +243,11 @@ def _damaged(tied: FloatArray, temperature: float) -> bool:
 
 
 def _common(shifts: FloatArray) -> FloatArray:
-    if len(shifts) < MIN_PUMPS:
+    known = shifts[~np.isnan(shifts).all(axis=1)]
+    if len(known) < MIN_PUMPS:
         return np.zeros(shifts.shape[1])
-    return np.nan_to_num(np.nanmedian(shifts, axis=0))
+    # a channel that no pump measures has nothing in common
+    return np.array([np.median(column[~np.isnan(column)]) if not np.isnan(column).all() else 0.0 for column in known.T])
 
 
 def _columns(table: pd.DataFrame, names: tuple[str, ...]) -> FloatArray:

@@ -33,6 +33,8 @@ _OUTPUTS: Final = {
 _OPTIONAL: Final = ("sensor",)
 # Before wear shows there is nothing from which to tell a remaining life.
 TOLD_BELOW_PERCENT: Final = 90.0
+# From this probability on a sensor is said to lie.
+SENSOR_FAULT_FROM: Final = 0.5
 _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 _SEEN, _AGE, _INTERVAL = (FEATURE_NAMES.index(name) for name in ("readings_seen", AGE_HOURS, INTERVAL_S))
 
@@ -90,6 +92,16 @@ class ServingOutput(NamedTuple):
     def sensor_fault_probability(self) -> FloatArray:
         """Probability that some sensor lies, shape (n,)."""
         return np.asarray(1.0 - self.sensor_probabilities[:, 0], np.float64)
+
+    @property
+    def sensor_lies(self) -> NDArray[np.bool_]:
+        """Whether a sensor is said to lie, shape (n,)."""
+        return np.asarray(self.sensor_fault_probability >= SENSOR_FAULT_FROM)
+
+    @property
+    def novel(self) -> NDArray[np.bool_]:
+        """Whether the reading is like nothing healthy that was seen, shape (n,)."""
+        return np.asarray(self.novelty > 1.0)
 
     @property
     def faulty_channel(self) -> IntArray:

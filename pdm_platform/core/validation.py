@@ -7,6 +7,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
+from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.measurements import DEVICE, TIME, Window
 from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S, iso_of
 from pdm_platform.core.expectations import (
@@ -41,15 +42,19 @@ def judge(part: pa.Table, *, window: Window) -> PartJudgement:
 def judge_frame(frame: pd.DataFrame, *, window: Window) -> PartJudgement:
     """See `judge`. What cannot be checked, because a column is missing, is told and raises nothing."""
     every_rule = rules(ValidationLimits())
-    whole = _with_distances(frame, window)
-    sound = whole[whole[SENSOR_FAULT].isna()] if SENSOR_FAULT in whole else whole
     found = {
-        **_run([rule for rule in every_rule if rule.sound], sound),
-        **_run([rule for rule in every_rule if not rule.sound], whole),
+        **_run([rule for rule in every_rule if rule.sound], _sound(frame)),
+        **_run([rule for rule in every_rule if not rule.sound], _with_distances(frame, window)),
     }
     devices = frame[DEVICE].iloc[[0, -1]].tolist() if DEVICE in frame and len(frame) else ["", ""]
     observations = {name: _observation(result) for name, result in found.items()}
     return PartJudgement(len(frame), str(devices[0]), str(devices[1]), observations)
+
+
+def _sound(frame: pd.DataFrame) -> pd.DataFrame:
+    """Channels of the rows at which no sensor is labelled to lie."""
+    columns = [name for name in (DEVICE, TIME, *CHANNEL_NAMES) if name in frame]
+    return frame.loc[frame[SENSOR_FAULT].isna(), columns] if SENSOR_FAULT in frame else frame[columns]
 
 
 def _with_distances(frame: pd.DataFrame, window: Window) -> pd.DataFrame:

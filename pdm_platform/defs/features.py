@@ -1,37 +1,53 @@
 """Fourth stage: one row a reading, as the models see it."""
 
+from functools import partial
+
 import dagster as dg
-import numpy as np
 import pyarrow as pa
 
-from pdm_platform.contract.channels import CHANNEL_NAMES
-from pdm_platform.contract.measurements import DEVICE, TIME
-from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES, PumpStates, fold
-from pdm_platform.core.training import FloatArray
-from pdm_platform.defs.metadata import describe, explained
+from pdm_platform.core.feature_rows import featured
+from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
+from pdm_platform.defs.metadata import PREVIEW_ROWS, describe, explained
+from pdm_platform.defs.progress import Progress
 from pdm_platform.defs.resources import Platform
 from pdm_platform.defs.validate import validated_telemetry
+from pdm_platform.runtime.compute import computing
 
-_TRUTH = ("ground_truth", "health_percent", "rul_hours", "failure_mode")
+
+class FeatureTableConfig(dg.Config):
+    """rows_per_device: kept of each pump, spread evenly over its life, though every reading is folded. seed: of which.
+
+    The default keeps lives of up to 20,000 readings whole and bounds what months of a plant's history come to.
+    """
+
+    rows_per_device: int = 20_000
+    seed: int = 7
 
 
 @dg.asset(group_name="features", kinds={"numpy", "parquet"}, deps=[validated_telemetry])
-def feature_table(platform: Platform) -> dg.MaterializeResult[None]:
-    """Features of every reading, folded with the code the inference service runs, beside the truth."""
+def feature_table(
+    context: dg.AssetExecutionContext, config: FeatureTableConfig, platform: Platform
+) -> dg.MaterializeResult[None]:
+    """Features of every reading, folded with the code the inference service runs, beside the truth.
+
+    Part by part, each with whole pumps, in this process or wherever PDM_COMPUTE says.
+    """
     with explained():
         lake = platform.lake
         validated = lake.current("validated_telemetry")
-        table = _with_features(lake.read(validated))
-        stored = lake.write("feature_table", table, validated.window, feature_contract=FEATURE_CONTRACT)
-        return dg.MaterializeResult(
-            metadata=describe(stored, table, features=len(FEATURE_NAMES), feature_contract=FEATURE_CONTRACT)
+        fold_part = partial(
+            featured, contract=FEATURE_CONTRACT, rows_per_device=config.rows_per_device, seed=config.seed
         )
-
-
-def _with_features(readings: pa.Table) -> pa.Table:
-    """readings: labelled, by device, then time. Returns device, time, truth and features, row for row."""
-    channels: FloatArray = np.column_stack([readings[name].to_numpy() for name in CHANNEL_NAMES])
-    device_ids = readings[DEVICE].to_pylist()
-    features = fold(PumpStates(), device_ids, readings[TIME].to_numpy(), channels)
-    columns = {name: readings[name] for name in (DEVICE, TIME, *_TRUTH)}
-    return pa.table({**columns, **dict(zip(FEATURE_NAMES, features.T, strict=True))})
+        progress = Progress(context.log.info, "features of", validated.rows)
+        folded, devices, preview = 0, 0, pa.table({})
+        with lake.writing("feature_table", validated.window) as rows, computing(platform.settings.compute) as compute:
+            for part in compute.map(fold_part, lake.parts(validated)):
+                rows.add(part.rows)
+                folded += part.readings
+                devices += part.devices
+                preview = preview if preview.num_rows else part.rows.slice(0, PREVIEW_ROWS)
+                progress.tell(folded)
+            stored = rows.store(feature_contract=FEATURE_CONTRACT, devices=devices, readings=folded)
+        kept = f"{stored.rows:,} rows of {folded:,} readings of {devices} pumps"
+        facts = {"features": len(FEATURE_NAMES), "feature_contract": FEATURE_CONTRACT, "devices": devices}
+        return dg.MaterializeResult(metadata=describe(stored, preview, summary=kept, readings=folded, **facts))

@@ -14,7 +14,7 @@ from pdm_platform.contract.times import iso_of
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.lake import Artifact
 
-_PREVIEW_ROWS = 5
+PREVIEW_ROWS = 5
 
 
 def describe(artifact: Artifact, preview: pa.Table | None = None, *, summary: str = "", **more: Any) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def describe(artifact: Artifact, preview: pa.Table | None = None, *, summary: st
     }
     if preview is not None:
         found["dagster/row_count"] = artifact.rows
-        found["preview"] = dg.MetadataValue.md(markdown_table(preview.slice(0, _PREVIEW_ROWS)))
+        found["preview"] = dg.MetadataValue.md(markdown_table(preview.slice(0, PREVIEW_ROWS)))
     return {**found, **more}
 
 

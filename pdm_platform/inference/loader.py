@@ -14,7 +14,6 @@ from pdm_platform.core.serving import ServingModel
 from pdm_platform.stores.registry import Registry
 
 log = logging.getLogger(__name__)
-STATE_MODEL, HEALTH_MODEL = "state.onnx", "health.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +38,9 @@ def load(registry: Registry, pointer: ModelPointer) -> LoadedModel:
         )
     if tuple(manifest.classes) != tuple(state.value for state in STATES):
         raise IntegrityError(f"model {pointer.version} tells {manifest.classes}, not the contract's states")
-    if missing := {STATE_MODEL, HEALTH_MODEL} - contents.keys():
-        raise IntegrityError(f"model {pointer.version} has no {', '.join(sorted(missing))}")
-    model = ServingModel.from_bytes(contents[STATE_MODEL], contents[HEALTH_MODEL])
+    model = ServingModel.from_files(contents)
     trial = model.predict(np.zeros((1, len(FEATURE_NAMES))))
-    if not (np.isfinite(trial.probabilities).all() and np.isfinite(trial.health_percent).all()):
+    if not all(np.isfinite(values).all() for values in (trial.probabilities, trial.health_percent, trial.novelty)):
         raise IntegrityError(f"model {pointer.version} answers with NaN")
     return LoadedModel(pointer.version, model)
 

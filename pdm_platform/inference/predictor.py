@@ -1,19 +1,23 @@
-"""From readings to predictions and alarms: features, model, prognosis and alarm logic over many pumps at once."""
+"""From readings to predictions and alarms: features, models and alarm logic over many pumps at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.errors import PayloadError
+from pdm_platform.contract.failure_modes import MODE_CLASSES
 from pdm_platform.contract.payloads import Alarm, Prediction, StateProbabilities, Telemetry
 from pdm_platform.contract.states import STATES
-from pdm_platform.contract.times import iso_of
-from pdm_platform.core import alarms, features, prognosis
+from pdm_platform.contract.times import Timestamp, iso_of, time_ns_of
+from pdm_platform.core import alarms, features
 from pdm_platform.core.alarms import AlarmChange, AlarmStates
 from pdm_platform.core.features import PumpStates
-from pdm_platform.core.prognosis import PrognosisStates
+from pdm_platform.core.serving import ServingOutput
+from pdm_platform.core.signals import FeatureArray
 from pdm_platform.inference.loader import LoadedModel
 
 
@@ -30,21 +34,21 @@ class FleetState:
     """What the service remembers of each pump; a model swap does not touch it."""
 
     pumps: PumpStates
-    prognosis: PrognosisStates
     alarms: AlarmStates
 
     @classmethod
     def empty(cls) -> "FleetState":
         """Nothing known of any pump."""
-        return cls(PumpStates(), PrognosisStates(), AlarmStates())
+        return cls(PumpStates(), AlarmStates())
 
 
-def observe(state: FleetState, readings: Sequence[TimedReading]) -> NDArray[np.float64]:
+def observe(state: FleetState, readings: Sequence[TimedReading]) -> FeatureArray:
     """Advance the pumps' states by these readings; returns their features, shape (n, features)."""
     channels = np.array(
         [[getattr(item.reading, name) for name in CHANNEL_NAMES] for item in readings], dtype=np.float64
     ).reshape(len(readings), len(CHANNEL_NAMES))
-    return features.fold(state.pumps, _devices(readings), _times(readings), channels)
+    maintained = np.array([_maintained_ns(item.reading.last_maintenance) for item in readings], dtype=np.int64)
+    return features.fold(state.pumps, _devices(readings), _times(readings), channels, maintained_ns=maintained)
 
 
 def predict(
@@ -52,33 +56,67 @@ def predict(
 ) -> tuple[list[Prediction], list[Alarm]]:
     """One prediction a reading, in their order, and the alarms that changed by them."""
     output = loaded.model.predict(observe(state, readings))
-    state_index = output.state_index
-    devices, times = _devices(readings), _times(readings)
-    rul_hours = prognosis.fold(state.prognosis, devices, times, output.health_percent)
-    changes = alarms.fold(state.alarms, devices, times, state_index)
+    lies, novel = output.sensor_lies, output.novel
+    changes = alarms.fold(
+        state.alarms, _devices(readings), _times(readings), output.state_index, sensor_fault=lies, novel=novel
+    )
+    told = _Told(output)
     inference_timestamp = iso_of(now_ns)
     predictions = [
         Prediction(
             device_id=item.reading.device_id,
             timestamp=item.reading.timestamp,
             measurement_id=item.reading.measurement_id,
-            state=STATES[index],
-            probabilities=StateProbabilities(*probabilities),
-            health_percent=health,
-            rul_hours=None if np.isnan(hours) else hours,
             model_version=loaded.version,
             inference_timestamp=inference_timestamp,
+            **told.of(row),
         )
-        for item, index, probabilities, health, hours in zip(
-            readings,
-            state_index.tolist(),
-            output.probabilities.tolist(),
-            output.health_percent.tolist(),
-            rul_hours.tolist(),
-            strict=True,
-        )
+        for row, item in enumerate(readings)
     ]
     return predictions, [_alarm(change, predictions[change.row]) for change in changes]
+
+
+class _Told:
+    """What the models said, as plain Python values by field of the payload."""
+
+    def __init__(self, output: ServingOutput) -> None:
+        rows = np.arange(len(output.health_percent))
+        mode = output.mode_index
+        self._columns: dict[str, list[Any]] = {
+            "state": [STATES[index] for index in output.state_index.tolist()],
+            "probabilities": [StateProbabilities(*shares) for shares in output.probabilities.tolist()],
+            "health_percent": output.health_percent.tolist(),
+            "rul_hours": _or_none(output.rul_hours),
+            "rul_lower_hours": _or_none(output.rul_lower_hours),
+            "rul_upper_hours": _or_none(output.rul_upper_hours),
+            "failure_mode": [MODE_CLASSES[index] if index else None for index in mode.tolist()],
+            "failure_mode_probability": _or_none(np.where(mode > 0, output.mode_probabilities[rows, mode], np.nan)),
+            "novelty": output.novelty.tolist(),
+            "novel": output.novel.tolist(),
+            "sensor_fault": [
+                CHANNEL_NAMES[channel] if lies else None
+                for channel, lies in zip(output.faulty_channel.tolist(), output.sensor_lies.tolist(), strict=True)
+            ],
+            "sensor_fault_probability": output.sensor_fault_probability.tolist(),
+            "provisional": output.provisional.tolist(),
+        }
+
+    def of(self, row: int) -> dict[str, Any]:
+        return {name: values[row] for name, values in self._columns.items()}
+
+
+def _or_none(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]  # NaN is not itself
+
+
+def _maintained_ns(moment: Timestamp | None) -> int:
+    """Time of the last maintenance, 0 where none is told or it cannot be read: it is a hint, the reading still counts."""
+    if moment is None:
+        return 0
+    try:
+        return time_ns_of(moment)
+    except PayloadError:
+        return 0
 
 
 def _devices(readings: Sequence[TimedReading]) -> list[str]:
@@ -90,22 +128,38 @@ def _times(readings: Sequence[TimedReading]) -> NDArray[np.int64]:
 
 
 def _alarm(change: AlarmChange, prediction: Prediction) -> Alarm:
-    what = "returned to HEALTHY" if not change.active else f"is {prediction.state}"
-    hours = prediction.rul_hours
-    life = "" if hours is None or not change.active else f", about {_duration(hours)} left"
     return Alarm(
         device_id=prediction.device_id,
         timestamp=prediction.timestamp,
-        condition=alarms.CONDITION,
+        condition=change.condition,
         active=change.active,
         severity=change.severity,
         state=prediction.state,
         health_percent=prediction.health_percent,
-        rul_hours=hours,
-        message=f"{prediction.device_id} {what}: health {prediction.health_percent:.0f} %{life}",
+        rul_hours=prediction.rul_hours,
+        message=f"{prediction.device_id} {_message(change, prediction)}",
         model_version=prediction.model_version,
         inference_timestamp=prediction.inference_timestamp,
     )
+
+
+def _message(change: AlarmChange, prediction: Prediction) -> str:
+    if change.condition == alarms.SENSOR_FAULT:
+        return f"sensor of {prediction.sensor_fault} seems to lie" if change.active else "sensors are plausible again"
+    if change.condition == alarms.NOVELTY:
+        how_far = f"novelty {prediction.novelty or 0.0:.1f}, limit 1"
+        return f"{'does what was never seen on a healthy pump' if change.active else 'is as known again'}: {how_far}"
+    if not change.active:
+        return f"returned to HEALTHY: health {prediction.health_percent:.0f} %"
+    mode = f", probably {prediction.failure_mode.replace('_', ' ')}" if prediction.failure_mode else ""
+    return f"is {prediction.state}: health {prediction.health_percent:.0f} %{mode}{_life_left(prediction)}"
+
+
+def _life_left(prediction: Prediction) -> str:
+    lower, hours, upper = prediction.rul_lower_hours, prediction.rul_hours, prediction.rul_upper_hours
+    if hours is None or lower is None or upper is None:
+        return ""
+    return f", about {_duration(hours)} left (90 %: {_duration(lower)} to {_duration(upper)})"
 
 
 def _duration(hours: float) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 
 from pdm_platform.core.alarms import AlarmStates
 from pdm_platform.core.features import PumpStates
-from pdm_platform.core.prognosis import PrognosisStates
 from pdm_platform.inference.predictor import FleetState
 
 log = logging.getLogger(__name__)
@@ -16,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def save(state: FleetState, path: Path) -> None:
     """Write a snapshot; the old one stays until the new one is whole."""
-    parts = {"pumps": state.pumps, "prognosis": state.prognosis, "alarms": state.alarms}
+    parts = {"pumps": state.pumps, "alarms": state.alarms}
     arrays = {f"{part}/{name}": array for part, table in parts.items() for name, array in table.to_arrays().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
@@ -33,13 +32,12 @@ def restore(path: Path) -> FleetState:
         return FleetState.empty()
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            parts: dict[str, dict[str, np.ndarray]] = {"pumps": {}, "prognosis": {}, "alarms": {}}
+            parts: dict[str, dict[str, np.ndarray]] = {"pumps": {}, "alarms": {}}
             for name in arrays.files:
                 part, _, array = name.partition("/")
                 parts[part][array] = arrays[name]
         return FleetState(
             PumpStates.from_arrays(parts["pumps"]),
-            PrognosisStates.from_arrays(parts["prognosis"]),
             AlarmStates.from_arrays(parts["alarms"]),
         )
     except Exception as error:  # zipfile and numpy meet a damaged file with a dozen kinds of it

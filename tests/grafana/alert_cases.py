@@ -59,9 +59,9 @@ def _said(states: str, *, device: str = "p-1", **fields: object) -> list[Row]:
     ]
 
 
-def _left(state: str, lower: float | None, **fields: object) -> list[Row]:
-    """A prediction of the remaining life, much of it; lower: what is left at least, h."""
-    return _said(state, **{"rul_hours": 100.0, "rul_lower_hours": lower, "provisional": 0, **fields})
+def _left(states: str, lower_hours: float, *, provisional: int = 0) -> list[Row]:
+    """Predictions of a long remaining life. lower_hours: what is left at least."""
+    return _said(states, rul_hours=100.0, rul_lower_hours=lower_hours, provisional=provisional)
 
 
 def _sensor(channels: Sequence[str | None]) -> list[Row]:

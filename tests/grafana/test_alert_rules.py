@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from grafana.alerts import AlertRule, rules
-from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
+from grafana.alert_rule import AlertRule
+from grafana.alerts import rules
+from pdm_platform.contract.times import NS_PER_S
 from pdm_platform.stores.telemetry import open_store
 from tests.grafana.alert_cases import CASES, Case
 from tests.grafana.answers import of_store
@@ -19,15 +20,16 @@ from tests.servers.influxd import needs_own_influxd, started_influxd
 
 pytestmark = [pytest.mark.integration, needs_own_influxd, pytest.mark.timeout(600)]
 RULES = {rule.uid: rule for rule in rules()}
-# rules look a day back; that on jobs looks a month back, and its cases have jobs of their own
-_APART_H = 25
+# Most rules look a day back; that on jobs looks a month back, and its cases have jobs of their own. All cases together
+# must lie within the month that the store keeps.
+_AT_MOST_S, _BETWEEN_S = 86_400, 3_600
 START_NS = time.time_ns()
 Fires = Callable[[Case], set[str]]
 
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteStore]:
-    """A store with nothing in it but each case, a day of the past for each."""
+    """A store with nothing in it but each case, as much of the past for each as its rule looks at."""
     folder = tmp_path_factory.mktemp("quiet")
     with started_influxd(folder / "influxd") as influxd:
         store = made_ready(influxd, folder)
@@ -48,7 +50,9 @@ def untold(quiet: SiteStore, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def moment(case: Case) -> int:
     """When the case is, in ns: the last ones the latest."""
-    return START_NS - (len(CASES) - CASES.index(case)) * _APART_H * NS_PER_HOUR
+    later = CASES[CASES.index(case) + 1 :]
+    apart_s = [min(RULES[other.rule].range_s, _AT_MOST_S) + _BETWEEN_S for other in later]
+    return START_NS - (sum(apart_s) + _BETWEEN_S) * NS_PER_S
 
 
 @pytest.fixture(params=["store", pytest.param("grafana", marks=needs_grafana)])

@@ -14,7 +14,7 @@ from pdm_platform.contract.states import STATES
 from pdm_platform.core.judgement.verdicts import FloatArray, IntArray, Told
 from pdm_platform.core.scores import limit_states
 
-FOREST_ROWS: Final = 30_000
+FOREST_ROWS: Final = 15_000
 _TREES: Final = 100
 _LEAF: Final = 5
 
@@ -57,7 +57,7 @@ def random_forest(
     seed: int = 0,
     clock: Callable[[], float],
 ) -> Baseline:
-    """StandardScaler and RandomForest on the eight raw channels, with at most 30,000 training rows drawn at random.
+    """StandardScaler and RandomForest on the eight raw channels, with at most 15,000 training rows drawn at random.
 
     train_channels, unseen_channels: (n, 8) and (m, 8), NaN where nothing was measured. With modes a second forest is
     fitted; rows of unknown mode (-1) do not teach it. Raises ValueError where there is no training row.

@@ -179,21 +179,25 @@ def best_interval(training: Ages, table: CostTable) -> float:
     """
     if not len(training.age):
         return float("nan")
-    costs = [fixed_interval(training, age, table) for age in _AGES.tolist()]
-    return float(_AGES[int(np.argmin(costs))]) if min(costs) < run_to_failure(training, table) else float("inf")
+    costs = _fixed(training, _AGES, table)
+    best = int(np.argmin(costs))
+    return float(_AGES[best]) if costs[best] < run_to_failure(training, table) else float("inf")
 
 
 def fixed_interval(ages: Ages, interval: float, table: CostTable) -> float:
     """Repaired at this age unless it failed before. A life that was not seen to fail was repaired once an interval."""
-    if np.isnan(interval):
+    if np.isnan(interval) or not len(ages.age):
         return float("nan")
-    failed = ages.failed > 0.0
+    return float(_fixed(ages, np.array([interval]), table)[0])
+
+
+def _fixed(ages: Ages, intervals: FloatArray, table: CostTable) -> FloatArray:
+    """Cost a pump and year at each interval, (k,)."""
+    failed, interval = ages.failed > 0.0, intervals[:, None]
     first = failed & (ages.age <= interval)
-    planned = np.where(failed, ~first, ages.age / interval)
-    years = np.where(failed, np.minimum(ages.age, interval), ages.age)
-    return _per_year(
-        float(first.sum()) * table.failure + float(planned.sum()) * table.planned, float(years.sum()), table
-    )
+    planned = np.where(failed, ~first, ages.age / interval).sum(axis=1)
+    years = np.where(failed, np.minimum(ages.age, interval), ages.age).sum(axis=1) * table.field_life_years
+    return np.asarray((first.sum(axis=1) * table.failure + planned * table.planned) / years, np.float64)
 
 
 def run_to_failure(ages: Ages, table: CostTable) -> float:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c2733}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:68rem;margin:2rem auto;padding:0 1rem;color:#1c2733}"
     "table{border-collapse:collapse;margin:.5rem 0 1.5rem;font-size:14px}"
     "td,th{padding:.25rem .7rem;border-bottom:1px solid #d5dce3;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}img{max-width:100%}h2{margin-top:2.5rem}"
+    "td:first-child,th:first-child{text-align:left;white-space:nowrap}img{max-width:100%}h2{margin-top:2.5rem}"
     "p.read{color:#4a5866;margin:.2rem 0 .8rem}li.bad{color:#a33a12}"
 )
 

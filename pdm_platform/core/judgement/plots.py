@@ -57,7 +57,9 @@ def lead_png(judged: Judgement) -> bytes:
     shares, hours = figure.subplots(1, 2)
     warned = [life for life in judged.lives if life.warned]
     shares.hist([100.0 * life.lead_share for life in warned], bins=np.arange(0, 105, 5).tolist(), color=_GOOD)
-    shares.axvline(100.0 * judged.rule.min_share, color=_TOLD, linestyle="--")
+    lead_hours = judged.rule.repair_lead_hours
+    limit = (shares, 100.0 * judged.rule.min_share) if lead_hours is None else (hours, lead_hours)
+    limit[0].axvline(limit[1], color=_TOLD, linestyle="--")
     shares.set(xlabel="life left at the warning, %", ylabel="failures")
     speeds = sorted({life.speed for life in warned})
     for place, speed in enumerate(speeds):
@@ -132,7 +134,9 @@ def costs_png(costs: Costs) -> bytes:
     bars.set_xticks(range(len(policies) + 1), [*policies, "perfect"], fontsize=8)
     bars.set_ylabel("€ per pump and year")
     lines.axvline(costs.table.failure / costs.table.planned, color=_FAINT, linestyle="--")
-    lines.set(xlabel="cost of a failure / cost of a planned repair", ylim=(0, None))
+    lines.set_xlabel("cost of a failure / cost of a planned repair")
+    if np.nan_to_num(costs.run_to_failure_by_ratio).max(initial=0.0) > 0.0:
+        lines.set_yscale("log")  # running to failure may cost ten times the others
     lines.legend(fontsize=8)
     return _png(figure)
 

@@ -98,7 +98,7 @@ def test_episodes_end_with_the_fault_the_channel_and_the_life() -> None:
 def test_nothing_happened_is_empty_and_unknown() -> None:
     found = judge_conditions(life())
 
-    assert found.disturbances == found.sensor_faults == found.episodes == []
+    assert (found.disturbances, found.sensor_faults, found.episodes) == ([], [], [])
     assert np.isnan([found.all_episodes.mistaken_share, found.all_episodes.called_share]).all()
 
 

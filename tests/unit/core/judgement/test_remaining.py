@@ -1,5 +1,7 @@
 """Intervals, cones and scores of the remaining life."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from pdm_platform.core.judgement.verdicts import Verdicts
 from tests.unit.core.judgement.builders import changed, life, together
 
 
-def told_rul(verdicts: Verdicts, factor: object, *, lower: float = 1.0, upper: float = 1.0) -> Verdicts:
+def told_rul(verdicts: Verdicts, factor: Any, *, lower: float = 1.0, upper: float = 1.0) -> Verdicts:
     """The median at `factor` times the truth, its bounds at parts of that."""
     median = verdicts.truth.rul_hours * factor
     return changed(verdicts, told={"rul_median": median, "rul_lower": lower * median, "rul_upper": upper * median})

@@ -1,0 +1,70 @@
+"""From labelled readings to what models learn from: features beside the truth, a part of whole devices at a time."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.errors import PayloadError
+from pdm_platform.contract.measurements import DEVICE, TIME
+from pdm_platform.contract.times import time_ns_of
+from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES, PumpStates, fold
+from pdm_platform.core.sampling import thinned
+
+TRUTH: Final = ("ground_truth", "health_percent", "rul_hours", "failure_mode", "sensor_fault", "disturbance")
+_MAINTENANCE: Final = "last_maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturedPart:
+    """rows: device, time, truth and features. readings, devices: what they were folded from."""
+
+    rows: pa.Table
+    readings: int
+    devices: int
+
+
+def featured(
+    readings: pa.Table, *, contract: str = FEATURE_CONTRACT, rows_per_device: int | None = None, seed: int = 0
+) -> FeaturedPart:
+    """Fold one part of a history, starting from new pumps.
+
+    readings: labelled, whole devices, by device, then time. contract: of whoever asks, who may be another machine.
+    rows_per_device, seed: see `thinned`; every reading is folded, whether its row is kept or not.
+    Features are float32, as models are trained and served. Raises ValueError where this machine makes features of
+    another contract.
+    """
+    if contract != FEATURE_CONTRACT:
+        raise ValueError(
+            f"features of contract {contract[:12]} were asked for, this machine makes {FEATURE_CONTRACT[:12]}"
+        )
+    device_ids = readings[DEVICE].to_pylist()
+    channels = np.column_stack([readings[name].to_numpy() for name in CHANNEL_NAMES])
+    maintained_ns = _moments_ns(readings[_MAINTENANCE])
+    features = fold(PumpStates(), device_ids, readings[TIME].to_numpy(), channels, maintained_ns=maintained_ns)
+    columns = {name: readings[name] for name in (DEVICE, TIME, *TRUTH)}
+    narrow = features.astype(np.float32, copy=False)
+    rows = pa.table({**columns, **dict(zip(FEATURE_NAMES, narrow.T, strict=True))})
+    if rows_per_device is not None:
+        rows = thinned(rows, rows_per_device=rows_per_device, seed=seed)
+    return FeaturedPart(rows, readings.num_rows, pc.count_distinct(readings[DEVICE]).as_py())
+
+
+def _moments_ns(texts: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Times of the last maintenance as the service reads them, 0 where none is told or it cannot be read."""
+    told = texts.combine_chunks().dictionary_encode()
+    moments: NDArray[np.int64] = np.array([*map(_moment_ns, told.dictionary.to_pylist()), 0], np.int64)
+    place: NDArray[np.int32] = told.indices.fill_null(len(moments) - 1).to_numpy(zero_copy_only=False)
+    return moments[place]
+
+
+def _moment_ns(text: str) -> int:
+    try:
+        # the store keeps as text also what was sent as a number
+        return time_ns_of(float(text) if text.replace(".", "", 1).isdigit() else text)
+    except PayloadError:
+        return 0
