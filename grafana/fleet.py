@@ -117,7 +117,7 @@ def _standing() -> stat.Panel:
 
 def _lying() -> stat.Panel:
     return figure(
-        "Sensors that seem to lie",
+        "Sensor faults",
         "Pumps whose latest prediction in the shown range takes a sensor for faulty; which, stands below.",
         series(f'SELECT count("sensor") FROM ({LATEST_DOUBTS}) WHERE "sensor" =~ /./'),
         unit="none",

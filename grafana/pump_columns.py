@@ -14,6 +14,6 @@ PREDICTED: Final = (
     Column("health_percent", "Health", unit="percent", width=90, decimals=0, kind="health"),
     LIFE_LEFT,
 )
-NOVELTY: Final = Column("novelty", "Novelty", width=85, decimals=2, thresholds=limits(PLAIN, (NOVELTY_LIMIT, DOUBT)))
-SENSOR: Final = Column("sensor", "Sensor that seems to lie", width=175, mappings=channel_names())
+NOVELTY: Final = Column("novelty", "Novelty", width=100, decimals=2, thresholds=limits(PLAIN, (NOVELTY_LIMIT, DOUBT)))
+SENSOR: Final = Column("sensor", "Sensor fault", width=130, mappings=channel_names())
 NOT_KNOWN: Final = Column("provisional", "Known", width=85, mappings=yes_or_no(("not yet", DOUBT), ("yes", PLAIN)))

@@ -15,6 +15,7 @@ from grafana.style import (
     limits,
     mode_names,
     prop,
+    texts,
     yes_or_no,
 )
 from pdm_platform.contract.measurements import PUMP_PREDICTION
@@ -81,7 +82,7 @@ def _novelty_now() -> stat.Panel:
 
 def _sensor() -> stat.Panel:
     return figure(
-        "Sensor that seems to lie",
+        "Sensor fault",
         "The channel whose sensor the latest prediction takes for faulty; the pump itself may be well.",
         rows(latest('"sensor_fault" AS "sensor_then"')),
         unit="none",
@@ -108,22 +109,24 @@ def bands() -> statetimeline.Panel:
     """The failure mode told, and what was doubtful when."""
     told = (("failure_mode", "failure mode"), ("sensor_fault", "sensor fault"))
     marked = (("novel", "novel"), ("provisional", "not yet sure"))
-    asked = [(f'last("{field}")', name) for field, name in told] + [(f'max("{field}")', name) for field, name in marked]
+    asked = [(name, f'last("{field}")', HERE) for field, name in told]
+    # only where it is set: what is not doubtful has no band
+    asked += [(name, f'max("{field}")', f'{HERE} AND "{field}" = 1') for field, name in marked]
     panel = state_lines(
         "Failure mode, and what is doubtful",
         "The most probable failure mode, the channel whose sensor seems to lie, whether a reading was novel, and "
         "whether too little was known of the pump to be sure. Full resolution, 30 days back at most.",
         *(
             series(
-                f"SELECT {value} FROM {stored(PUMP_PREDICTION)} {HERE} GROUP BY time($__interval) fill(null)",
+                f"SELECT {value} FROM {stored(PUMP_PREDICTION)} {where} GROUP BY time($__interval) fill(null)",
                 alias=name,
                 ref="ABCD"[place],
             )
-            for place, (value, name) in enumerate(asked)
+            for place, (name, value, where) in enumerate(asked)
         ),
         unit="none",
         height=6,
-        mappings=[*mode_names(), *channel_names(), *yes_or_no(("yes", DOUBT), ("", "transparent"))],
+        mappings=[*mode_names(), *channel_names(), *texts({"1": ("yes", DOUBT)})],
     )
     return panel.show_value(VisibilityMode.AUTO)
 

@@ -41,7 +41,7 @@ def bridge() -> None:
 
 @app.command()
 def inference() -> None:
-    """Predict state, health and remaining life of every reading, live."""
+    """Predict state, health, remaining life and failure mode of every reading, live."""
     from pdm_platform.inference.main import main as run
 
     raise typer.Exit(run())

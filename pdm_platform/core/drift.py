@@ -169,7 +169,9 @@ def distances(reference: FloatArray, current: FloatArray) -> tuple[float, float]
 def state_mix_distance(reference: pd.Series, current: pd.Series) -> float:
     """Distance of Jensen and Shannon (natural logarithm) between two mixes of words."""
     words = sorted({*reference.unique(), *current.unique()})
-    mixes = [side.value_counts(normalize=True).reindex(words, fill_value=0.0).to_numpy() for side in (reference, current)]
+    mixes = [
+        side.value_counts(normalize=True).reindex(words, fill_value=0.0).to_numpy() for side in (reference, current)
+    ]
     middle = (mixes[0] + mixes[1]) / 2.0
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = [np.where(mix > 0.0, mix * np.log(mix / middle), 0.0).sum() for mix in mixes]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pdm_platform.contract.times import NS_PER_HOUR
-from pdm_platform.core.drift_diagnosis import CURABLE, Cause
+from pdm_platform.core.drift_evidence import CURABLE, Cause
 
 _LASTING_NEEDED: Final = 3
 

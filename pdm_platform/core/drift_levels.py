@@ -1,8 +1,8 @@
-"""Where each pump runs, beside healthy operation in training: levels of its channels and of the relations between them."""
+"""Where each pump runs in a window, by how much that is elsewhere, and what the model says of it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -11,71 +11,37 @@ from numpy.typing import NDArray
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.measurements import DEVICE
 from pdm_platform.contract.states import State
-from pdm_platform.core.drift import PREDICTED_HEALTH, PREDICTED_NOVELTY, PREDICTED_SENSOR_FAULT, PREDICTED_STATE, running
+from pdm_platform.core.drift import (
+    PREDICTED_HEALTH,
+    PREDICTED_NOVELTY,
+    PREDICTED_SENSOR_FAULT,
+    PREDICTED_STATE,
+    FloatArray,
+    running,
+)
+from pdm_platform.core.drift_norm import RELATIONS, Norm, at_speed, relations
 
-FloatArray = NDArray[np.float64]
-
+BoolArray = NDArray[np.bool_]
 # Fewer readings say nothing about where a pump runs.
 MIN_READINGS: Final = 20
+# The median of fewer pumps is not the fleet's: one of three would already shape it.
+MIN_PUMPS: Final = 4
 READINGS: Final = "readings"
-NO_SENSOR_FAULT: Final = "none"
-_RPM: Final = CHANNEL_NAMES.index("rpm")
-_BY_SPEED: Final = np.array([name not in ("temperature", "rpm") for name in CHANNEL_NAMES])
 FIRST_SEEN: Final = "first_seen_ns"
 STATED: Final = "stated_health_percent"
 NOVELTY: Final = "novelty"
 NOT_HEALTHY: Final = "share_not_healthy"
 SENSOR_DOUBTED: Final = "share_sensor_doubted"
-# What physics ties together. Affinity laws: head goes with the square of the speed, and so do the forces of unbalance;
-# motor current per pressure stands for power per head.
-# Source: EN ISO 9906:2012, 6.1.2 (translation to the specified speed).
-RELATIONS: Final = ("pressure_per_speed2", "current_per_pressure", "vibration_per_speed2", "rms_per_axes")
-# What no sensor is held to: a share of the value, and of the channel's own spread. A channel that was constant in
-# training has no spread, and the total vibration next to none beside its axes.
-_FLOOR: Final = 0.002
-_LOOSE: Final = 0.15
-# A drive may set another speed than those seen in training: a twentieth off is nothing unusual in itself.
-_SPEED_FLOOR: Final = 0.05
-_RELATION_FLOOR: Final = 0.02
-# Readings of training so many deviations off are left out of what is usual.
-_WILD: Final = 5.0
-# Of the reference's own readings all but one in a thousand lie within the limit; levels are calmer than readings.
-_LIMIT_QUANTILE: Final = 0.999
-_CALM_QUANTILE: Final = 0.95
-_LIMIT_MARGIN: Final = 1.2
-
-
-def relations(channels: FloatArray) -> FloatArray:
-    """Relations (n, 4) between the channels (n, 8), columns as RELATIONS; NaN where one is missing or divides by 0.
-
-    pressure and vibration per (1,000 1/min)²: bar, mm/s; current per pressure: A/bar; total vibration per vector sum of
-    the axes: 1 as long as both are right.
-    """
-    x, y, z, rms, _, pressure, current, rpm = channels.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        speed2 = (rpm / 1_000.0) ** 2
-        found = np.column_stack([pressure / speed2, current / pressure, rms / speed2, rms / np.sqrt(x**2 + y**2 + z**2)])
-    return np.where(np.isfinite(found), found, np.nan)
-
-
-def at_speed(channels: FloatArray, rpm: float) -> FloatArray:
-    """Channels (n, 8) as they would be at that speed, by the affinity laws; the speed itself and temperature as read.
-
-    Pressure, the forces behind vibration, and torque, for which current stands, go with the square of the speed. Where
-    the speed read is none, or a small part of `rpm`, it cannot be right and nothing is translated.
-    Source: EN ISO 9906:2012, 6.1.2.
-    """
-    read = channels[:, _RPM]
-    ratio = np.where(read > rpm / 4.0, rpm / np.where(read > 0.0, read, rpm), 1.0)
-    return np.where(_BY_SPEED, channels * ratio[:, None] ** 2, channels)
+NO_SENSOR_FAULT: Final = "none"
+VIBRATION_PER_SPEED2: Final = RELATIONS.index("vibration_per_speed2")
 
 
 def levels_of(readings: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     """Median of each channel and relation by pump while it runs, from MIN_READINGS readings on; index device_id.
 
     readings: columns as PUMP_TELEMETRY's channels and device_id, and the `predicted_*` ones where there are any. Beside
-    the levels: readings (how many), stated_health_percent and novelty (medians of the predictions), share_not_healthy and
-    share_sensor_doubted (of the readings, by the predictions; NaN where these do not tell).
+    the levels: readings (how many), stated_health_percent and novelty (medians of the predictions), share_not_healthy
+    and share_sensor_doubted (of the readings, by the predictions; NaN where these do not tell).
     """
     readings = readings[running(readings, reference)]
     known = readings[[DEVICE, *CHANNEL_NAMES]].copy()
@@ -85,17 +51,20 @@ def levels_of(readings: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     groups = known.groupby(DEVICE)
     found = groups.median()
     found[READINGS] = groups.size()
-    told = {NOT_HEALTHY: (PREDICTED_STATE, State.HEALTHY.value), SENSOR_DOUBTED: (PREDICTED_SENSOR_FAULT, NO_SENSOR_FAULT)}
+    told = {
+        NOT_HEALTHY: (PREDICTED_STATE, State.HEALTHY.value),
+        SENSOR_DOUBTED: (PREDICTED_SENSOR_FAULT, NO_SENSOR_FAULT),
+    }
     for name, (source, usual) in told.items():
         share = pd.Series(np.nan, readings.index)
         if source in readings:
-            share = (readings[source].fillna(usual) != usual).astype(np.float64)
+            share = (readings[source].notna() & (readings[source] != usual)).astype(np.float64)
         found[name] = share.groupby(readings[DEVICE]).mean()
     return found[found[READINGS] >= MIN_READINGS]
 
 
 def first_levels(windows: Iterable[tuple[int, pd.DataFrame]], wanted: Sequence[str]) -> pd.DataFrame:
-    """Each pump's levels in the first of the windows (start in ns, levels; oldest first) that has it, and `first_seen_ns`.
+    """Each pump's levels in the first of the windows that has it, and `first_seen_ns`. windows: (start in ns, levels).
 
     Stops reading windows once all `wanted` pumps are found.
     """
@@ -112,83 +81,68 @@ def first_levels(windows: Iterable[tuple[int, pd.DataFrame]], wanted: Sequence[s
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """How far operation may lie off before it is unusual: deviations (n, 8) of training, and what they imply.
+class Shifts:
+    """By how much pumps run elsewhere, p pumps.
 
-    scale: (8,) standard deviations. limit, calm: squared distances of Mahalanobis, over all channels, that a level must
-    not pass, and that all but one in twenty readings stay below.
+    from_training, from_own: (p, 8), channels' units at the reference's speed; the latter NaN where a pump's earlier
+    operation is not known. read_*: the same at the speed they were read at.
+    tied: (p, 4), relations in deviations of training, from the own earlier ones where known. vibration_ratio: (p,).
+    newcomer: (p,), first seen later than others. common_*: medians over the pumps, 0 for a fleet below MIN_PUMPS.
     """
 
-    scale: FloatArray
-    covariance: FloatArray
-    limit: float
-    deviations: FloatArray
+    from_training: FloatArray
+    from_own: FloatArray
+    read_from_training: FloatArray
+    read_from_own: FloatArray
+    tied: FloatArray
+    vibration_ratio: FloatArray
+    newcomer: BoolArray
 
     @classmethod
-    def of(cls, deviations: FloatArray, centre: FloatArray) -> Self:
-        """Learn it from deviations (n, 8) around a centre (8,). Rows with a gap are passed over, and wild ones.
+    def of(cls, norm: Norm, levels: pd.DataFrame, first: pd.DataFrame) -> "Shifts":
+        """levels, first: as `levels_of` and `first_levels` give them; `first` may be empty."""
+        channels, tied = _columns(levels, CHANNEL_NAMES), _columns(levels, RELATIONS)
+        own = first.reindex(index=levels.index, columns=[*CHANNEL_NAMES, *RELATIONS, FIRST_SEEN])
+        own_tied = _columns(own, RELATIONS)
+        base = np.where(np.isnan(own_tied), norm.relation_centre, own_tied)
+        seen_ns = _columns(own, (FIRST_SEEN,))[:, 0]
+        known = ~np.isnan(seen_ns)
+        newcomer = (~known | (seen_ns > np.min(seen_ns[known]))) if known.any() else np.zeros(len(levels), np.bool_)
+        own_channels = _columns(own, CHANNEL_NAMES)
+        translated = at_speed(channels, norm.rpm)
+        return cls(
+            from_training=translated - norm.centre,
+            from_own=translated - at_speed(own_channels, norm.rpm),
+            read_from_training=channels - norm.centre,
+            read_from_own=channels - own_channels,
+            tied=(tied - base) / norm.relation_scale,
+            vibration_ratio=(tied / base)[:, VIBRATION_PER_SPEED2],
+            newcomer=newcomer,
+        )
 
-        Training holds lying sensors and passing disturbances too; they must not widen what is usual.
-        """
-        whole = deviations[~np.isnan(deviations).any(axis=1)]
-        floor = np.where(np.arange(len(centre)) == _RPM, _SPEED_FLOOR, _FLOOR) * np.abs(centre) + 1e-9
-        low, high = np.quantile(whole, (0.16, 0.84), axis=0)
-        tame = whole[(np.abs(whole) <= _WILD * ((high - low) / 2.0 + floor)).all(axis=1)]
-        covariance = np.cov(tame, rowvar=False)
-        covariance += np.diag(floor**2 + _LOOSE**2 * np.diag(covariance))
-        spread = cls(np.sqrt(np.diag(covariance)), covariance, np.inf, tame)
-        everything = np.arange(len(centre))
-        limit = float(np.quantile(spread.distance2(tame, everything), _LIMIT_QUANTILE)) * _LIMIT_MARGIN
-        return cls(spread.scale, covariance, limit, tame)
+    @property
+    def own_known(self) -> BoolArray:
+        """Pumps whose own earlier operation is known, (p,)."""
+        return np.asarray(~np.isnan(self.from_own).all(axis=1))
 
-    def distance2(self, deviations: FloatArray, channels: NDArray[np.int64]) -> FloatArray:
-        """Squared distance of Mahalanobis, shape (n,), over these channels of deviations (n, 8); a missing one is 0.
+    @property
+    def common_from_training(self) -> FloatArray:
+        """(8,)"""
+        return common(self.from_training)
 
-        It is large where a channel is far off and where it breaks with what the others say it should be.
-        """
-        part = np.nan_to_num(deviations[:, channels])
-        covariance = self.covariance[np.ix_(channels, channels)]
-        return np.asarray(np.einsum("ij,ij->i", part @ np.linalg.inv(covariance), part))
-
-    def beyond(self, deviations: FloatArray, channel: int) -> FloatArray:
-        """What the other channels do not explain of one, of deviations (n, 8), in its deviations of training, (n,)."""
-        precision = np.linalg.inv(self.covariance)
-        return np.asarray(np.nan_to_num(deviations) @ precision[channel] / np.sqrt(precision[channel, channel]))
-
-    def calm(self, channels: NDArray[np.int64]) -> float:
-        """Squared distance over these channels below which nothing is unusual."""
-        return float(np.quantile(self.distance2(self.deviations, channels), _CALM_QUANTILE))
+    @property
+    def common_from_own(self) -> FloatArray:
+        """(8,), over the pumps that have been seen before."""
+        return common(self.from_own[self.own_known & ~self.newcomer])
 
 
-@dataclass(frozen=True, slots=True)
-class Norm:
-    """Healthy operation in training: centres and scales of channels and relations, and the spread of pumps around them.
+def common(shifts: FloatArray) -> FloatArray:
+    known = shifts[~np.isnan(shifts).all(axis=1)]
+    if len(known) < MIN_PUMPS:
+        return np.zeros(shifts.shape[1])
+    # a channel that no pump measures has nothing in common
+    return np.array([np.median(column[~np.isnan(column)]) if not np.isnan(column).all() else 0.0 for column in known.T])
 
-    rpm: median speed in 1/min, at which `centre` and the spreads hold (`at_speed`). own: of readings around their own pump's level where the reference names its pumps, else as `among`.
-    """
 
-    rpm: float
-    centre: FloatArray
-    among: Spread
-    own: Spread
-    relation_centre: FloatArray
-    relation_scale: FloatArray
-
-    @classmethod
-    def of(cls, reference: pd.DataFrame) -> Self:
-        """Learn it from the reference: the eight channels, and device_id where it has one."""
-        reference = reference[running(reference, reference)]
-        read = reference[list(CHANNEL_NAMES)].to_numpy(np.float64)
-        rpm = float(np.nanmedian(read[:, _RPM]))
-        channels = at_speed(read, rpm)
-        centre = np.nanmedian(channels, axis=0)
-        among = Spread.of(channels - centre, centre)
-        own = among
-        if DEVICE in reference:
-            levels = pd.DataFrame(channels).groupby(reference[DEVICE].to_numpy()).transform("median").to_numpy()
-            own = Spread.of(channels - levels, centre)
-        tied = relations(read)
-        tied_centre = np.nanmedian(tied, axis=0)
-        low, high = np.nanquantile(tied, (0.16, 0.84), axis=0)
-        scale = np.hypot((high - low) / 2.0, _RELATION_FLOOR * tied_centre)
-        return cls(rpm, centre, among, own, tied_centre, scale)
+def _columns(table: pd.DataFrame, names: tuple[str, ...]) -> FloatArray:
+    return table[list(names)].to_numpy(np.float64)

@@ -67,9 +67,7 @@ def _teach_ks_statistic() -> None:
     from evidently.legacy.calculations.stattests.registry import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 
-    def judged(
-        reference: pd.Series, current: pd.Series, _kind: ColumnType, threshold: float
-    ) -> tuple[float, bool]:
+    def judged(reference: pd.Series, current: pd.Series, _kind: ColumnType, threshold: float) -> tuple[float, bool]:
         _, ks = distances(reference.to_numpy(np.float64), current.to_numpy(np.float64))
         return ks, ks >= threshold
 

@@ -6,35 +6,27 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.core.drift import FloatArray
 from pdm_platform.core.drift_levels import (
-    FIRST_SEEN,
     NOT_HEALTHY,
-    RELATIONS,
     SENSOR_DOUBTED,
     STATED,
-    FloatArray,
-    Norm,
-    Spread,
-    at_speed,
+    VIBRATION_PER_SPEED2,
+    Shifts,
+    common,
 )
+from pdm_platform.core.drift_norm import RELATIONS, Norm
 
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-
-# The median of fewer pumps is not the fleet's: one of three would already shape it.
-MIN_PUMPS: Final = 4
 # A relation this many deviations of training off, in the direction of damage, is a worn machine and not another duty.
 RELATION_MOVED: Final = 3.0
 TEMPERATURE: Final = CHANNEL_NAMES.index("temperature")
 RPM: Final = CHANNEL_NAMES.index("rpm")
 _PRESSURE_PER_SPEED2: Final = RELATIONS.index("pressure_per_speed2")
 _RMS_PER_AXES: Final = RELATIONS.index("rms_per_axes")
-VIBRATION_PER_SPEED2: Final = RELATIONS.index("vibration_per_speed2")
 _RMS: Final = CHANNEL_NAMES.index("vibration_rms")
-# A sensor lies where leaving it out takes so much off the squared distance (five standard deviations), and calm is left.
+# A sensor lies where leaving it out takes so much off the squared distance (five deviations), and calm is left.
 SENSOR_GAIN: Final = 25.0
 # A pump's own operation may leave its usual place and still be usual for pumps: so much is asked beside training's.
 SENSOR_GAIN_IN_TRAINING: Final = 9.0
@@ -60,7 +52,8 @@ class PumpVerdict:
     """One pump. sensor: the one that alone explains it, or ''.
 
     over_limit: squared distance from its own earlier operation, less what the fleet has in common, or from training
-    where its own is not known; over the limit. sensor_gain: what leaving out that sensor takes off the squared distance.
+    where its own is not known; over the limit. sensor_gain: what leaving that sensor out takes off the squared
+    distance.
     vibration_ratio: vibration per speed², over its own earlier one or training's.
     """
 
@@ -71,62 +64,6 @@ class PumpVerdict:
     sensor_gain: float
     vibration_ratio: float
     stated_health_percent: float
-
-
-@dataclass(frozen=True, slots=True)
-class Shifts:
-    """By how much pumps run elsewhere, p pumps.
-
-    from_training, from_own: (p, 8), channels' units at the reference's speed; the latter NaN where a pump's earlier
-    operation is not known. read_*: the same at the speed they were read at.
-    tied: (p, 4), relations in deviations of training, from the own earlier ones where known. vibration_ratio: (p,).
-    newcomer: (p,), first seen later than others. common_*: medians over the pumps, 0 for a fleet below MIN_PUMPS.
-    """
-
-    from_training: FloatArray
-    from_own: FloatArray
-    read_from_training: FloatArray
-    read_from_own: FloatArray
-    tied: FloatArray
-    vibration_ratio: FloatArray
-    newcomer: BoolArray
-
-    @classmethod
-    def of(cls, norm: Norm, levels: pd.DataFrame, first: pd.DataFrame) -> "Shifts":
-        """levels, first: as `levels_of` and `first_levels` give them; `first` may be empty."""
-        channels, tied = _columns(levels, CHANNEL_NAMES), _columns(levels, RELATIONS)
-        own = first.reindex(index=levels.index, columns=[*CHANNEL_NAMES, *RELATIONS, FIRST_SEEN])
-        own_tied = _columns(own, RELATIONS)
-        base = np.where(np.isnan(own_tied), norm.relation_centre, own_tied)
-        seen_ns = _columns(own, (FIRST_SEEN,))[:, 0]
-        known = ~np.isnan(seen_ns)
-        newcomer = (~known | (seen_ns > np.min(seen_ns[known]))) if known.any() else np.zeros(len(levels), np.bool_)
-        own_channels = _columns(own, CHANNEL_NAMES)
-        translated = at_speed(channels, norm.rpm)
-        return cls(
-            from_training=translated - norm.centre,
-            from_own=translated - at_speed(own_channels, norm.rpm),
-            read_from_training=channels - norm.centre,
-            read_from_own=channels - own_channels,
-            tied=(tied - base) / norm.relation_scale,
-            vibration_ratio=(tied / base)[:, VIBRATION_PER_SPEED2],
-            newcomer=newcomer,
-        )
-
-    @property
-    def own_known(self) -> BoolArray:
-        """Pumps whose own earlier operation is known, (p,)."""
-        return ~np.isnan(self.from_own).all(axis=1)
-
-    @property
-    def common_from_training(self) -> FloatArray:
-        """(8,)"""
-        return _common(self.from_training)
-
-    @property
-    def common_from_own(self) -> FloatArray:
-        """(8,), over the pumps that have been seen before."""
-        return _common(self.from_own[self.own_known & ~self.newcomer])
 
 
 def judge_pumps(norm: Norm, levels: pd.DataFrame, shifts: Shifts) -> list[PumpVerdict]:
@@ -140,7 +77,7 @@ def judge_pumps(norm: Norm, levels: pd.DataFrame, shifts: Shifts) -> list[PumpVe
     outer, inner = _Judged.of(norm, shifts, own=False), _Judged.of(norm, shifts, own=True)
     known = shifts.own_known
     moved, alien = known & (inner.over > 1.0), outer.over > 1.0
-    tied = shifts.tied - _common(shifts.tied)
+    tied = shifts.tied - common(shifts.tied)
     called_worn = levels[NOT_HEALTHY].to_numpy(np.float64) >= 0.5
     doubted = levels[SENSOR_DOUBTED].to_numpy(np.float64) >= 0.5
     found = []
@@ -164,7 +101,7 @@ def judge_pumps(norm: Norm, levels: pd.DataFrame, shifts: Shifts) -> list[PumpVe
                 kind=kind,
                 sensor=sensor,
                 over_limit=float(side.over[place]),
-                sensor_gain=float(side.gain[place, CHANNEL_NAMES.index(sensor)]) if sensor else 0.0,
+                sensor_gain=float(max(each.gain[place].max() for each in (inner, outer))) if sensor else 0.0,
                 vibration_ratio=float(shifts.vibration_ratio[place]),
                 stated_health_percent=float(levels[STATED].iloc[place]),
             )
@@ -172,9 +109,7 @@ def judge_pumps(norm: Norm, levels: pd.DataFrame, shifts: Shifts) -> list[PumpVe
     return found
 
 
-def _kind(
-    sensor: str, *, unusual: bool, from_first: bool, worn: bool, called_worn: bool, moved: bool
-) -> PumpKind:
+def _kind(sensor: str, *, unusual: bool, from_first: bool, worn: bool, called_worn: bool, moved: bool) -> PumpKind:
     if sensor:
         return PumpKind.SENSOR_FAULT
     if from_first:
@@ -210,10 +145,12 @@ class _Judged:
     @classmethod
     def of(cls, norm: Norm, shifts: Shifts, *, own: bool) -> "_Judged":
         spread = norm.own if own else norm.among
-        deviation = shifts.from_own - shifts.common_from_own if own else shifts.from_training - shifts.common_from_training
+        deviation = (
+            shifts.from_own - shifts.common_from_own if own else shifts.from_training - shifts.common_from_training
+        )
         # with a speed that lies, everything translated by it lies too
         read = shifts.read_from_own if own else shifts.read_from_training
-        read = read - _common(read)
+        read = read - common(read)
         everything = np.arange(len(CHANNEL_NAMES))
         distance2 = spread.distance2(deviation, everything)
         gain = np.zeros_like(deviation)
@@ -226,12 +163,12 @@ class _Judged:
 
 def _sensor(inner: _Judged, outer: _Judged, place: int, *, known: bool) -> str:
     """The sensor that alone explains a pump, or ''."""
-    best = int((inner if known else outer).gain[place].argmax())
     if known:
-        lies = inner.gain[place, best] >= SENSOR_GAIN and outer.gain[place, best] >= SENSOR_GAIN_IN_TRAINING
-    else:
-        lies = outer.gain[place, best] >= SENSOR_GAIN
-    return CHANNEL_NAMES[best] if lies else ""
+        best = int(inner.gain[place].argmax())
+        if inner.gain[place, best] >= SENSOR_GAIN and outer.gain[place, best] >= SENSOR_GAIN_IN_TRAINING:
+            return CHANNEL_NAMES[best]
+    best = int(outer.gain[place].argmax())
+    return CHANNEL_NAMES[best] if outer.gain[place, best] >= SENSOR_GAIN else ""
 
 
 def _damaged(tied: FloatArray, temperature: float) -> bool:
@@ -240,15 +177,3 @@ def _damaged(tied: FloatArray, temperature: float) -> bool:
         or tied[_PRESSURE_PER_SPEED2] <= -RELATION_MOVED
         or temperature >= RELATION_MOVED
     )
-
-
-def _common(shifts: FloatArray) -> FloatArray:
-    known = shifts[~np.isnan(shifts).all(axis=1)]
-    if len(known) < MIN_PUMPS:
-        return np.zeros(shifts.shape[1])
-    # a channel that no pump measures has nothing in common
-    return np.array([np.median(column[~np.isnan(column)]) if not np.isnan(column).all() else 0.0 for column in known.T])
-
-
-def _columns(table: pd.DataFrame, names: tuple[str, ...]) -> FloatArray:
-    return table[list(names)].to_numpy(np.float64)

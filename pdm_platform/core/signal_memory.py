@@ -12,18 +12,23 @@ from numpy.typing import NDArray
 from pdm_platform.contract.times import NS_PER_HOUR
 from pdm_platform.core.states_table import BoolArray, Column, FloatArray, IntArray
 
-SHORT_READINGS: Final = 8
-MEDIUM_READINGS: Final = 32
+SHORT_READINGS: Final = 5
+MEDIUM_READINGS: Final = 16
 BASELINE_READINGS: Final = 30
 # the long level looks back over the last quarter of what was seen, so a life of minutes and one of months look alike
 _LONG_SHARE: Final = 4.0
-# A reading may move a level by so many of its own standard deviations, at least by this share of the level: one glitch
-# of a sensor must not move a level, yet a signal that was constant must be able to leave its place.
-_CLIP_DEVIATIONS: Final = 4.0
-_CLIP_SHARE: Final = 0.005
-_CLIP_AFTER: Final = 8
+# A reading counts as far as it lies within the last two, give or take so much noise: one glitch of a sensor moves no
+# level, and a step is taken over with its second reading. Bounding what a reading may move a level by would do the first
+# and fail at the second: levels crawled for hundreds of readings behind a change of duty.
+_GLITCH_NOISES: Final = 4.0
+_GLITCH_SHARE: Final = 0.002
+_NOISE_READINGS: Final = 32
+_GLITCH_AFTER: Final = 8
 _CHECK_SHARE: Final = 1.0 / 16.0
-_QUANTITY: Final = ("count", "short", "medium", "long", "variance_short", "variance", "baseline", "baseline_variance")
+_QUANTITY: Final = (
+    *("count", "previous", "before", "noise", "short", "medium", "long", "variance_short", "variance"),
+    *("baseline", "baseline_variance"),
+)
 _RAW: Final = ("last", "repeat_run", "repeat_share", "missing_share", "spike_share")
 _DEVICE: Final = ("seen", "lag_short_h", "lag_medium_h", "lag_long_h", "age_h", "since_run_h", "interval_h")
 _UNSEEN: Final = {"last": np.nan}
@@ -42,14 +47,18 @@ def columns(quantities: int, channels: int) -> dict[str, Column]:
 class Memory:
     """The memory of m devices as arrays of shape (quantities, m), (channels, m) or (1, m), while readings come in.
 
-    count: known readings of each quantity. short, medium, long: exponentially weighted means over about 8 and 32
-    readings, and over the last quarter of all. variance_short, variance: of the readings about the short level, over 8
-    and 32. baseline, baseline_variance: mean and variance of the first 30 readings. repeat_run: readings in a row that
+    count: known readings of each quantity. previous, before: the last two. noise: variance of a reading about its
+    neighbours, from differences over 32 readings. short, medium, long: exponentially weighted means over about 5
+    and 16 readings, and over the last quarter of all. variance_short, variance: of the readings about the short level,
+    over 5 and 16. baseline, baseline_variance: mean and variance of the first 30 readings. repeat_run: readings in a row that
     equal the one before; the shares are over about 16 readings. lag_*_h: mean age in hours of what a level holds. age_h:
     hours since the first reading. since_run_h: hours since the last one that counted. interval_h: between readings.
     """
 
     count: FloatArray
+    previous: FloatArray
+    before: FloatArray
+    noise: FloatArray
     short: FloatArray
     medium: FloatArray
     long: FloatArray
@@ -120,26 +129,40 @@ class Memory:
         self.count += known
         count = np.maximum(self.count, 1.0)
         first = 1.0 / count
-        off = np.where(known, values - np.where(self.count == 1.0, values, self.short), 0.0)
-        self.short[...] = np.where(known & (self.count == 1.0), values, self.short)
-        limit = np.maximum(_CLIP_DEVIATIONS * np.sqrt(self.variance), _CLIP_SHARE * np.abs(self.short))
-        limit = np.where(self.count > _CLIP_AFTER, limit, np.inf)
-        bounded = np.minimum(np.maximum(off, -limit), limit)
-        raw = len(self.last)
-        spike = np.abs(off[:raw]) > limit[:raw]
-        self.spike_share += np.where(running, _CHECK_SHARE, 0.0) * (spike - self.spike_share)
-        taken, square = self.short + bounded, bounded * bounded
+        taken = self._despiked(values, known, running, count)
+        off = np.where(known, taken - np.where(self.count == 1.0, taken, self.short), 0.0)
+        self.short[...] = np.where(known & (self.count == 1.0), taken, self.short)
+        square = off * off
         short = np.where(known, np.maximum(first, 1.0 / SHORT_READINGS), 0.0)
         medium = np.where(known, np.maximum(first, 1.0 / MEDIUM_READINGS), 0.0)
         long = np.where(known, np.minimum(1.0, _LONG_SHARE / (count + (_LONG_SHARE - 1.0))), 0.0)
         self.variance_short[...] = (1.0 - short) * (self.variance_short + short * square)
         self.variance[...] = (1.0 - medium) * (self.variance + medium * square)
-        self.short += short * bounded
-        self.medium += medium * (taken - self.medium)
-        self.long += long * (taken - self.long)
+        self.short += short * off
+        self.medium += np.where(known, medium * (taken - self.medium), 0.0)
+        self.long += np.where(known, long * (taken - self.long), 0.0)
         forming = known & (self.count <= BASELINE_READINGS)
-        self.baseline[...] = np.where(forming, self.medium, self.baseline)
-        self.baseline_variance[...] = np.where(forming, self.variance, self.baseline_variance)
+        step = np.where(forming, taken - self.baseline, 0.0)
+        grown = (1.0 - first) * (self.baseline_variance + first * (step * step))
+        self.baseline_variance[...] = np.where(forming, grown, self.baseline_variance)
+        self.baseline += first * step
+
+    def _despiked(self, values: FloatArray, known: BoolArray, running: BoolArray, count: FloatArray) -> FloatArray:
+        """The readings, a lone glitch cut off; and remember what the next ones are compared with."""
+        lowest, highest = np.minimum(self.previous, self.before), np.maximum(self.previous, self.before)
+        room = np.maximum(_GLITCH_NOISES * np.sqrt(self.noise), _GLITCH_SHARE * np.abs(self.short))
+        room = np.where(self.count > _GLITCH_AFTER, room, np.inf)
+        taken = np.minimum(np.maximum(values, lowest - room), highest + room)
+        raw = len(self.last)
+        spike = known[:raw] & (taken[:raw] != values[:raw])
+        self.spike_share += np.where(running, _CHECK_SHARE, 0.0) * (spike - self.spike_share)
+        second = known & (self.count > 1.0)
+        step = np.where(second, taken - self.previous, 0.0)
+        share = np.where(second, np.maximum(1.0 / np.maximum(count - 1.0, 1.0), 1.0 / _NOISE_READINGS), 0.0)
+        self.noise += share * (0.5 * step * step - self.noise)
+        self.before[...] = np.where(second, self.previous, np.where(known, values, self.before))
+        self.previous[...] = np.where(known, values, self.previous)
+        return taken
 
     def _lag(self, since_h: FloatArray, running: BoolArray) -> None:
         self.seen += running

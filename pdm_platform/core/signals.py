@@ -18,13 +18,14 @@ from pdm_platform.core.states_table import LAST_TIME, Batch, BoolArray, Column, 
 FeatureArray = NDArray[np.float32]
 INTERVAL_S: Final = "interval_s"
 AGE_HOURS: Final = "age_hours"
+LAGS_HOURS: Final = ("lag_short_hours", "lag_medium_hours", "lag_long_hours")
 _ALGORITHM: Final = "signal-memory-1"
 _OF_A_QUANTITY: Final = (
-    *("level", "spread", "change", "change_medium", "z", "spread_ratio"),
+    *("level", "medium", "long", "baseline", "spread", "change", "change_medium", "z", "spread_ratio"),
     *("delta", "trend", "progress"),
 )
 _OF_A_CHANNEL: Final = ("off", "repeat_run", "repeat_share", "missing_share", "spike_share")
-_OF_A_DEVICE: Final = ("readings_seen", "running", "gap_ratio", INTERVAL_S, AGE_HOURS)
+_OF_A_DEVICE: Final = ("readings_seen", "running", "gap_ratio", INTERVAL_S, AGE_HOURS, *LAGS_HOURS)
 _MAINTAINED: Final = "maintained_ns"
 _S_PER_HOUR: Final = 3_600.0
 _REPEATS_TOLD: Final = 30.0
@@ -193,7 +194,6 @@ def _features(
     spec: SignalSpec, raw: FloatArray, memory: Memory, since_ns: IntArray, running: BoolArray
 ) -> NDArray[np.float64]:
     known = memory.count > 0.0
-    level = np.where(known, memory.short, np.nan)
     scale = np.abs(memory.baseline)
     scale = np.where(scale > 0.0, scale, np.nan)
     noise = np.maximum(np.sqrt(memory.baseline_variance), _STEADY_SHARE * scale)
@@ -206,7 +206,7 @@ def _features(
     return np.concatenate(
         [
             raw,
-            level,
+            *(np.where(known, level, np.nan) for level in (memory.short, memory.medium, memory.long, memory.baseline)),
             np.where(known, np.sqrt(memory.variance_short), np.nan),
             change,
             (memory.medium - memory.baseline) / scale,
@@ -225,6 +225,9 @@ def _features(
             since_ns / (memory.interval_h * _S_PER_HOUR * 1e9),
             memory.interval_h * _S_PER_HOUR,
             memory.age_h,
+            memory.lag_short_h,
+            memory.lag_medium_h,
+            memory.lag_long_h,
             spec.extras(raw, memory),
         ]
     )

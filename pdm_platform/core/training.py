@@ -17,15 +17,18 @@ from pdm_platform.core.novelty import NOVELTY_COLUMNS, NoveltyModel, fit_novelty
 from pdm_platform.core.remaining_life import QuantileModel, consumed_share
 from pdm_platform.core.serving import CONTRACT_KEY, LIFE_BOUNDS, SERVING_FILE, TOLD_BELOW_PERCENT, ServingFacts
 from pdm_platform.core.signal_memory import BASELINE_READINGS
-from pdm_platform.core.signals import AGE_HOURS, INTERVAL_S
+from pdm_platform.core.signals import AGE_HOURS, INTERVAL_S, LAGS_HOURS
 from pdm_platform.core.trees import TreeSettings
 
 Progress = Callable[[str], None]
 _AGE, _INTERVAL, _SEEN = (FEATURE_NAMES.index(name) for name in (AGE_HOURS, INTERVAL_S, "readings_seen"))
 # What a model may look at. Age and interval would tell it the speed of a simulated life, and with it how long lives of
 # that speed last: learned by heart, not from wear.
-WEAR_COLUMNS: Final = tuple(i for i, name in enumerate(FEATURE_NAMES) if name not in (AGE_HOURS, INTERVAL_S, "gap_ratio"))
-SENSOR_COLUMNS: Final = tuple(i for i, name in enumerate(FEATURE_NAMES) if name not in (AGE_HOURS, INTERVAL_S))
+_OF_TIME: Final = (AGE_HOURS, INTERVAL_S, *LAGS_HOURS)
+SENSOR_COLUMNS: Final = tuple(
+    i for i, name in enumerate(FEATURE_NAMES) if name not in _OF_TIME and not name.endswith(("_long", "_baseline"))
+)
+WEAR_COLUMNS: Final = tuple(i for i in SENSOR_COLUMNS if FEATURE_NAMES[i] != "gap_ratio")
 LIFE_COLUMNS: Final = tuple(
     i
     for i, name in enumerate(FEATURE_NAMES)

@@ -12,17 +12,16 @@ import pyarrow.compute as pc
 
 from pdm_platform.contract.errors import PdmError
 from pdm_platform.contract.measurements import DRIFT_SCORE, JOB_RUN, Window
-from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S, iso_of, time_ns_of
-from pdm_platform.core.drift import cooled_down, disjoint, lasting_drift
+from pdm_platform.contract.times import NS_PER_S, iso_of, time_ns_of
+from pdm_platform.core.drift_lasting import Looked, cooled_down, disjoint, reason_to_wait
+from pdm_platform.defs.drift_result import FLEET
 from pdm_platform.defs.failures import description_of
-from pdm_platform.defs.monitor import FLEET
+from pdm_platform.defs.monitor import LOOK_BACK_NS
 from pdm_platform.defs.resources import Platform
 
 log = logging.getLogger(__name__)
 DRIFTED_WINDOWS_NEEDED: Final = 3
 COOL_DOWN_HOURS: Final = 24.0
-# Windows further back say nothing about today, and the store need not be searched for them.
-_LOOK_BACK_NS: Final = 30 * 24 * NS_PER_HOUR
 _ENDED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
 _RUNS_AT_ONCE: Final = 100
 
@@ -58,7 +57,8 @@ hourly_monitoring = dg.ScheduleDefinition(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         f"Asks for retraining when the last {DRIFTED_WINDOWS_NEEDED} drift reports on the version in production have"
-        f" all drifted, at most once in {COOL_DOWN_HOURS:g} hours."
+        f" all drifted for a reason that training cures, at most once in {COOL_DOWN_HOURS:g} hours. A lying sensor and"
+        " worn pumps it names instead."
     ),
 )
 def retrain_on_lasting_drift(
@@ -71,29 +71,29 @@ def retrain_on_lasting_drift(
         return dg.SkipReason(str(error))
     asked_ns = int(context.cursor) if context.cursor else None
     last_ns = max((moment for moment in (asked_ns, last_ns) if moment is not None), default=None)
-    if not lasting_drift(windows, needed=DRIFTED_WINDOWS_NEEDED):
-        drifted = sum(drift for _, drift in windows[-DRIFTED_WINDOWS_NEEDED:])
-        return dg.SkipReason(f"{drifted} of the last {DRIFTED_WINDOWS_NEEDED} windows drifted")
+    if reason := reason_to_wait(windows, needed=DRIFTED_WINDOWS_NEEDED):
+        return dg.SkipReason(reason)
     now_ns = time.time_ns()
     if not cooled_down(now_ns, last_ns, cool_down_hours=COOL_DOWN_HOURS):
         return dg.SkipReason(f"drift lasts, but the last training was at {iso_of(last_ns or 0)}: cooling down")
-    newest_ns = windows[-1][0]
-    request = dg.RunRequest(run_key=f"drift-{newest_ns}", tags={"pdm/reason": f"drift until {iso_of(newest_ns)}"})
+    newest = windows[-1]
+    reason = f"drift until {iso_of(newest.end_ns)}" + (f": {newest.cause}" if newest.cause else "")
+    request = dg.RunRequest(run_key=f"drift-{newest.end_ns}", tags={"pdm/reason": reason})
     return dg.SensorResult(run_requests=[request], cursor=str(now_ns))
 
 
-def _drift_of_production(platform: Platform) -> tuple[list[tuple[int, bool]], int | None]:
-    """(end, drifted) of each disjoint window judged against the version in production; when it was promoted."""
+def _drift_of_production(platform: Platform) -> tuple[list[Looked], int | None]:
+    """The disjoint windows that were judged against the version in production; when it was promoted."""
     pointer = platform.registry.production()
     if pointer is None:
         return [], None
     now_ns = time.time_ns()
     with platform.store() as store:
-        scores = store.read(DRIFT_SCORE, Window(now_ns - _LOOK_BACK_NS, now_ns))
+        scores = store.read(DRIFT_SCORE, Window(now_ns - LOOK_BACK_NS, now_ns))
     chosen = pc.and_(pc.equal(scores["channel"], FLEET), pc.equal(scores["model_version"], pointer.version))
     fleet = scores.filter(chosen).sort_by("time_ns")
-    columns = (fleet[name].to_pylist() for name in ("window_start_ns", "time_ns", "drifted"))
-    windows = [(start_ns, end_ns, bool(drifted)) for start_ns, end_ns, drifted in zip(*columns, strict=True)]
+    columns = (fleet[name].to_pylist() for name in ("window_start_ns", "time_ns", "drifted", "cause"))
+    windows = [Looked(start, end, bool(drift), cause or "") for start, end, drift, cause in zip(*columns, strict=True)]
     return disjoint(windows), time_ns_of(pointer.promoted_at)
 
 

@@ -3,26 +3,37 @@
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 import pandas as pd
-import pyarrow as pa
+import pyarrow.compute as pc
 
-from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import RegistryError, StoreError
-from pdm_platform.contract.measurements import DRIFT_SCORE, PUMP_PREDICTION, PUMP_TELEMETRY, Window
-from pdm_platform.contract.states import State
-from pdm_platform.contract.times import NS_PER_S, iso_of, time_of
-from pdm_platform.core.drift import DRIFTED_SHARE, DriftJudgement, judge_drift
+from pdm_platform.contract.measurements import (
+    DEVICE,
+    DRIFT_SCORE,
+    PUMP_PREDICTION,
+    PUMP_TELEMETRY,
+    Window,
+)
+from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S, iso_of, time_of
+from pdm_platform.core.drift import judge_drift, running
+from pdm_platform.core.drift_diagnosis import diagnose
+from pdm_platform.core.drift_levels import first_levels, levels_of
+from pdm_platform.core.drift_norm import Norm
+from pdm_platform.core.drift_page import drift_page
 from pdm_platform.core.quality import judge_predictions, paired
+from pdm_platform.defs.drift_result import FLEET, SHOWN, drift_checks, evidence_table, score_rows, summary_of
 from pdm_platform.defs.metadata import counts, describe, explained, markdown_table, report
 from pdm_platform.defs.promote import production_model
 from pdm_platform.defs.resources import Platform
 from pdm_platform.defs.windows import between
 from pdm_platform.stores.registry import Manifest, Registry
 
-FLEET: Final = "fleet"
+# Levels of pumps further back say little about what they are now, and the store need not be searched for them.
+LOOK_BACK_NS: Final = 30 * 24 * NS_PER_HOUR
+LEVELS_FILE: Final = "levels.parquet"
 _MIN_COVERAGE: Final = 0.99
 
 
@@ -46,43 +57,70 @@ class LiveWindowConfig(dg.Config):
     kinds={"evidently"},
     deps=[production_model],
     check_specs=[
-        dg.AssetCheckSpec("no_drift", asset="drift_report", description="Healthy operation is as in training.")
+        dg.AssetCheckSpec("no_drift", asset="drift_report", description="Healthy operation is as in training."),
+        dg.AssetCheckSpec("sensors_agree", asset="drift_report", description="No sensor contradicts the others."),
     ],
 )
 def drift_report(config: LiveWindowConfig, platform: Platform) -> Iterator[dg.MaterializeResult[None]]:
-    """How far healthy operation has moved from the training reference, channel by channel (Evidently).
+    """How far operation and predictions have moved from training, by channel (Evidently), and why.
 
-    Compared are live readings that the platform predicts HEALTHY with healthy training readings: wear is no drift.
+    Channels are compared over readings that the platform predicts HEALTHY: wear is no drift. The cause is told from
+    all of them.
     """
     with explained():
         window = config.window()
         version, reference = _reference(platform.registry)
         telemetry, predictions = _live(platform, window)
-        healthy = _healthy(telemetry, predictions)
-        judged = judge_drift(reference, healthy)
-        page = platform.lake.folder("drift_report", window) / "drift.html"
-        page.write_text(judged.html, encoding="utf-8")
-        scores = _scores(judged, window, version)
+        current = paired(telemetry, predictions)
+        judged = judge_drift(reference, current)
+        levels = levels_of(current, reference)
+        first = first_levels(_earlier(platform, reference, window), list(levels.index))
+        diagnosis = diagnose(judged, Norm.of(reference), levels, first)
+        folder = platform.lake.folder("drift_report", window)
+        levels.to_parquet(folder / LEVELS_FILE)
+        page = folder / "drift.html"
+        page.write_text(drift_page(reference, current, judged), encoding="utf-8")
+        scores = score_rows(judged, diagnosis, window, version)
         with platform.store() as store:
             store.write(DRIFT_SCORE, scores)
-        stored = platform.lake.write("drift_report", scores, window, model_version=version, drifted=judged.drifted)
+        facts: dict[str, Any] = {"model_version": version, "drifted": diagnosis.drifted, "cause": diagnosis.cause.value}
+        stored = platform.lake.write("drift_report", scores, window, **facts)
+        ran = int(running(telemetry, reference).sum())
         yield dg.MaterializeResult(
             metadata=describe(
                 stored,
-                summary=f"{'drifted' if judged.drifted else 'no drift'}, largest score {judged.largest_score:.2f}",
-                model_version=version,
-                drifted=judged.drifted,
+                summary=f"{summary_of(diagnosis)}, largest score {judged.largest_score:.2f}",
+                **facts,
                 share_drifted=judged.share_drifted,
                 largest_score=judged.largest_score,
+                predictions_drifted=judged.predictions_drifted,
                 readings=len(telemetry),
+                running=ran,
                 healthy_compared=judged.current_rows,
-                share_left_out=1 - judged.current_rows / len(telemetry),
+                share_left_out=1 - judged.current_rows / ran,
                 reference_rows=judged.reference_rows,
-                scores=dg.MetadataValue.md(markdown_table(scores.select(["channel", "score", "threshold", "drifted"]))),
+                pumps=len(levels),
+                pumps_seen_before=len(first),
+                diagnosis=dg.MetadataValue.md(evidence_table(diagnosis)),
+                scores=dg.MetadataValue.md(markdown_table(scores.select(SHOWN))),
                 **report(page),
             ),
-            check_results=[_drift_check(judged)],
+            check_results=drift_checks(judged, diagnosis),
         )
+
+
+def _earlier(platform: Platform, reference: pd.DataFrame, window: Window) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Levels of pumps before the window, the oldest first: those of training, then of each earlier drift report."""
+    if DEVICE in reference:
+        yield 0, levels_of(reference, reference)
+    with platform.store() as store:
+        scores = store.read(DRIFT_SCORE, Window(max(window.start_ns - LOOK_BACK_NS, 0), window.start_ns + 1))
+    fleet = scores.filter(pc.equal(scores["channel"], FLEET))
+    spans = zip(fleet["window_start_ns"].to_pylist(), fleet["time_ns"].to_pylist(), strict=True)
+    for start_ns, end_ns in sorted(spans):
+        path = platform.lake.folder("drift_report", Window(start_ns, end_ns)) / LEVELS_FILE
+        if path.is_file():
+            yield start_ns, pd.read_parquet(path)
 
 
 def _reference(registry: Registry) -> tuple[str, pd.DataFrame]:
@@ -107,45 +145,6 @@ def _live(platform: Platform, window: Window) -> tuple[pd.DataFrame, pd.DataFram
             hint="Set window_start and window_end to where there are some, or start a fleet.",
         )
     return telemetry.to_pandas(), predictions.to_pandas()
-
-
-def _healthy(telemetry: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    joined = paired(telemetry, predictions)
-    return joined.loc[joined["predicted_state"] == State.HEALTHY.value, list(CHANNEL_NAMES)]
-
-
-def _scores(judged: DriftJudgement, window: Window, version: str) -> pa.Table:
-    common = {
-        "time_ns": window.end_ns,
-        "window_start_ns": window.start_ns,
-        "rows": judged.current_rows,
-        "model_version": version,
-    }
-    rows = [
-        {"channel": one.channel, "score": one.score, "threshold": one.threshold, "drifted": int(one.drifted), **common}
-        for one in judged.channels
-    ]
-    fleet = {
-        "channel": FLEET,
-        "score": judged.share_drifted,
-        "threshold": DRIFTED_SHARE,
-        "drifted": int(judged.drifted),
-        **common,
-    }
-    return pa.Table.from_pylist([*rows, fleet], schema=DRIFT_SCORE.schema)
-
-
-def _drift_check(judged: DriftJudgement) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name="no_drift",
-        passed=not judged.drifted,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "observed": f"{judged.share_drifted:.0%} of the channels drifted, largest score {judged.largest_score:.2f}",
-            "expected": judged.rule,
-            "rows": judged.current_rows,
-        },
-    )
 
 
 @dg.asset(

@@ -8,23 +8,27 @@ import pyarrow as pa
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.failure_modes import FailureMode
 from pdm_platform.contract.measurements import PUMP_ALARM, PUMP_PREDICTION, TIME, Window
+from pdm_platform.contract.times import NS_PER_HOUR
 from pdm_platform.stores.telemetry import TelemetryStore
 
 _SURE_BELOW_PERCENT = 90.0
 _PROVISIONAL_READINGS = 30
 _HOURS_A_PERCENT = 0.2
+_LATELY_NS = 6 * NS_PER_HOUR
 _CONDITIONS = {"sensor_fault": 200, "novelty": 250}
 
 
 def say_more(store: TelemetryStore, window: Window, devices: Sequence[str]) -> None:
-    """Give the predictions of these pumps each field that none of them has, and alarms each condition that none has.
+    """Give the predictions of these pumps each field that none has lately, and alarms each condition that none has.
 
-    Pumps wear of one mode each. The first pump's sensor lies for a while, and the second one's readings are novel.
+    Pumps wear of one mode each. Lately the first pump's sensor lies, the second one's readings are novel, and too
+    little is known of the third.
     """
     said = store.read(PUMP_PREDICTION, window, devices=devices)
     rows = said.to_pylist()
+    lately = [row for row in rows if row[TIME] >= window.end_ns - _LATELY_NS]
     # a mark that is set nowhere is as good as not said
-    unsaid = {name for name in PUMP_PREDICTION.fields if not any(said[name].to_pylist())}
+    unsaid = {name for name in PUMP_PREDICTION.fields if not any(row[name] for row in lately)}
     for place, device in enumerate(devices):
         of_pump = [row for row in rows if row["device_id"] == device]
         for number, row in enumerate(of_pump):
@@ -39,7 +43,7 @@ def _told(row: dict[str, Any], number: int, count: int, place: int) -> dict[str,
     """What would be said of this reading, the number-th of `count` of the place-th pump."""
     worn = row["health_percent"] < _SURE_BELOW_PERCENT
     left_hours = row["health_percent"] * _HOURS_A_PERCENT if worn else None
-    lies, novel = place == 0 and number > 0.9 * count, place == 1 and number > 0.95 * count
+    lies, novel, unknown = ((place == which and number > 0.95 * count) for which in range(3))
     return {
         "rul_hours": left_hours,
         "rul_lower_hours": None if left_hours is None else 0.6 * left_hours,
@@ -50,7 +54,7 @@ def _told(row: dict[str, Any], number: int, count: int, place: int) -> dict[str,
         "novel": int(novel),
         "sensor_fault": CHANNEL_NAMES[4] if lies else None,
         "sensor_fault_probability": 0.9 if lies else None,
-        "provisional": int(number < _PROVISIONAL_READINGS),
+        "provisional": int(number < _PROVISIONAL_READINGS or unknown),
     }
 
 

@@ -16,7 +16,7 @@ SPREAD = np.array([0.08, 0.08, 0.08, 0.03, 0.03])
 
 @dataclass(frozen=True)
 class Pumps:
-    """As built and installed. size: rated pressure and current of the type, vibration of its type, as shares of ours."""
+    """As built and installed. size: pressure, current and vibration of the type, as shares of ours."""
 
     build: FloatArray
     warmth_c: FloatArray
@@ -31,7 +31,9 @@ class Pumps:
         build = 1.0 + SPREAD * draw.uniform(-1.7, 1.7, (count, 5))
         return cls(build, draw.normal(0.0, 1.0, count), draw.random(count) < 0.3, np.ones((count, 3)), names)
 
-    def of_another_type(self, which: slice, pressure: float = 1.6, current: float = 1.9, vibration: float = 1.5) -> "Pumps":
+    def of_another_type(
+        self, which: slice, pressure: float = 1.6, current: float = 1.9, vibration: float = 1.5
+    ) -> "Pumps":
         size = self.size.copy()
         size[which] = (pressure, current, vibration)
         return replace(self, size=size)
@@ -55,7 +57,13 @@ class Harm:
 
 
 def window(
-    pumps: Pumps, seed: int, *, weather: Weather = Weather(), harm: Harm = Harm(), segments: int = 3, readings: int = READINGS
+    pumps: Pumps,
+    seed: int,
+    *,
+    weather: Weather = Weather(),
+    harm: Harm = Harm(),
+    segments: int = 3,
+    readings: int = READINGS,
 ) -> pd.DataFrame:
     """Readings of every pump over one window, with the health a good model would state."""
     draw = np.random.default_rng([seed, 2])
@@ -106,5 +114,5 @@ def _channels(
 def reference(seed: int = 1, pumps: int = REFERENCE_PUMPS) -> pd.DataFrame:
     """Healthy readings of the training pumps over many duties, up to the wear that still counts as healthy."""
     draw = np.random.default_rng([seed, 3])
-    harm = Harm(wear={pump: wear for pump, wear in enumerate(draw.uniform(0.0, 0.1, pumps))})
+    harm = Harm(wear=dict(enumerate(draw.uniform(0.0, 0.1, pumps))))
     return window(Pumps.draw(seed + 1_000, pumps, "train"), seed + 1_000, harm=harm, segments=12, readings=192)
