@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.common import BigValueColorMode
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 
 from grafana import annotations, fleet_health, fleet_news, fleet_now, variables
-from grafana.fleet_now import LATEST, LATEST_DOUBTS
+from grafana.fleet_now import LATEST, LATEST_DOUBTS, NOVEL
 from grafana.panels import figure
 from grafana.queries import FLUX_OF_DEVICES, FLUX_RANGE, OF_DEVICES, OF_STATE, bucket, flux, series, stored
 from grafana.shell import FLEET, dashboard, section
@@ -128,9 +128,10 @@ def _lying() -> stat.Panel:
 
 def _novel() -> stat.Panel:
     return figure(
-        "Novel readings",
-        "Pumps whose latest reading in the shown range is like none that the model has learned from.",
-        series(f'SELECT count("novel") FROM ({LATEST_DOUBTS}) WHERE "novel" = 1'),
+        "Novel",
+        "Pumps that are told HEALTHY, while their latest reading in the shown range is like none that was seen on a "
+        "healthy pump.",
+        series(f'SELECT count("novel") FROM ({LATEST_DOUBTS}) WHERE {NOVEL}'),
         unit="none",
         thresholds=limits("green", (1, DOUBT)),
         empty="0",

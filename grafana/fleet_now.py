@@ -22,13 +22,16 @@ _OF_LATEST: Final = f"FROM {stored(PUMP_PREDICTION)} WHERE $timeFilter AND {OF_D
 LATEST: Final = (
     f'SELECT last("health_percent") AS "health", "rul_hours" {IN_SECONDS} AS "life_s", '
     f'"rul_lower_hours" {IN_SECONDS} AS "at_least_s", "rul_upper_hours" {IN_SECONDS} AS "at_most_s", '
-    f'"state", "failure_mode" AS "mode", "failure_mode_probability" AS "mode_sure", "novelty", '
+    f'"state", "failure_mode" AS "mode", "failure_mode_probability" AS "mode_sure", '
     f'"sensor_fault" AS "sensor", "provisional", {_P} {_OF_LATEST}'
 )
 LATEST_DOUBTS: Final = (
     f'SELECT last("health_percent") AS "health", "state", "novelty", "novel", "sensor_fault" AS "sensor", '
     f'"sensor_fault_probability" AS "sensor_sure", "provisional" {_OF_LATEST}'
 )
+
+# a worn pump is unlike healthy ones by itself
+NOVEL: Final = f'"novel" = 1 AND "state" = \'{State.HEALTHY.value}\''
 
 
 def panels() -> list[table.Panel]:
@@ -37,9 +40,7 @@ def panels() -> list[table.Panel]:
 
 
 def _next_to_fail() -> table.Panel:
-    shown = (
-        '"state", "health", "at_least_s", "at_most_s", "mode", "mode_sure", "novelty", "sensor", "provisional", ' + _P
-    )
+    shown = '"state", "health", "at_least_s", "at_most_s", "mode", "mode_sure", "sensor", "provisional", ' + _P
     text = (
         f'SELECT bottom("life_s", "device_id", {NEXT_TO_FAIL}) AS "life_s", '
         f"{shown} FROM ({LATEST}) "
@@ -56,7 +57,6 @@ def _next_to_fail() -> table.Panel:
         STATE,
         Column("sure", "Its certainty", unit="percentunit", width=100, decimals=0),
         Column("health", "Health", unit="percent", width=80, decimals=0, kind="health"),
-        NOVELTY,
         SENSOR,
         NOT_KNOWN,
     ]
@@ -119,12 +119,12 @@ def _standing_alarms() -> table.Panel:
 def _doubtful() -> table.Panel:
     text = (
         'SELECT "novelty", "sensor", "sensor_sure", "provisional", "state", "health" '
-        f'FROM ({LATEST_DOUBTS}) WHERE "novel" = 1 OR "sensor" =~ /./ OR "provisional" = 1 GROUP BY device_id'
+        f'FROM ({LATEST_DOUBTS}) WHERE ({NOVEL}) OR "sensor" =~ /./ OR "provisional" = 1 GROUP BY device_id'
     )
     return listing(
         "Doubtful",
-        "Pumps whose latest prediction in the shown range deserves less trust: the reading is like none that the model "
-        "has learned from (novelty above 1), a sensor seems to lie, or too little is known of the pump yet.",
+        "Pumps whose latest prediction in the shown range deserves less trust: told HEALTHY, while the reading is like "
+        "none of a healthy pump (novelty above 1); a sensor seems to lie; or too little is known of the pump yet.",
         rows(text),
         [
             PUMP,

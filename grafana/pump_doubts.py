@@ -69,8 +69,8 @@ def _mode_sure() -> stat.Panel:
 def _novelty_now() -> stat.Panel:
     return figure(
         "Novelty",
-        f"How far the latest reading lies from all that was healthy; above {NOVELTY_LIMIT:g} it is like none that the "
-        "model has learned from, and the rest deserves less trust.",
+        f"How far the latest reading lies from all that was healthy; above {NOVELTY_LIMIT:g} it is like none of a "
+        "healthy pump. A worn pump is novel by itself; one that is told HEALTHY does what the model does not know.",
         rows(latest('"novelty" AS "novelty_then"')),
         unit="none",
         width=4,
@@ -163,7 +163,7 @@ def novelty() -> timeseries.Panel:
     panel = lines(
         "Novelty",
         f"How far the readings lie from all that was healthy. Above {NOVELTY_LIMIT:g}, the dashed line, a reading is "
-        "like none that the model has learned from.",
+        "like none of a healthy pump.",
         series(mean, alias="$col"),
         series(highest, alias="$col", ref="B"),
         unit="none",

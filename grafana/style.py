@@ -24,7 +24,7 @@ from pdm_platform.contract.states import (
     WARNING_ABOVE_PERCENT,
     State,
 )
-from pdm_platform.core.alarms import CONDITION
+from pdm_platform.core.alarms import CONDITION, NOVELTY, SENSOR_FAULT
 
 COLOURS: Final = {State.HEALTHY: "green", State.WARNING: "yellow", State.FAULTY: "orange", State.BROKEN: "red"}
 # letters in plain yellow cannot be read on white
@@ -44,7 +44,7 @@ _MODE_COLOURS: Final = {
     FailureMode.WINDING_DEGRADATION: "red",
     FailureMode.PLUGGED_SUCTION: "dark-blue",
 }
-_CONDITION_NAMES: Final = {CONDITION: "state", "sensor_fault": "sensor fault", "novelty": "novelty"}
+_CONDITION_NAMES: Final = {CONDITION: "state", SENSOR_FAULT: "sensor fault", NOVELTY: "novelty"}
 
 
 def limits(first: str, *steps: tuple[float, str]) -> ThresholdsConfig:

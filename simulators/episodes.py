@@ -41,7 +41,7 @@ class Episode:
 
 
 class Schedule(Protocol):
-    """What happens when. keys: (2, n), of `draws.noise_keys`. pump: (n,), indices. step: (n,), of their lives."""
+    """What happens when. keys: (2, n), of `draws.noise_keys`. pump: (n,) or (1,), indices. step: (n,), of their lives."""
 
     def at(self, keys: Keys, pump: IntArray, step: IntArray) -> Iterator[Episode]: ...
 
@@ -56,7 +56,7 @@ class ByRules:
 
     def at(self, keys: Keys, pump: IntArray, step: IntArray) -> Iterator[Episode]:
         """Episodes, one for each rule that meets any row."""
-        (among,) = np.nonzero(self.among[pump])
+        (among,) = np.nonzero(np.broadcast_to(self.among[pump], step.shape))
         if not len(among):
             return
         for rule in self.rules:
@@ -102,10 +102,13 @@ class OnceALife:
 
     def at(self, _keys: Keys, pump: IntArray, step: IntArray) -> Iterator[Episode]:
         """Episodes, one for each kind that meets any row."""
+        has = self.kind[pump] >= 0
+        if not has.any():
+            return
         since = self.since[pump]
-        within = (self.kind[pump] >= 0) & (step >= since) & (step < since + self.length[pump])
-        (rows,) = np.nonzero(within)
-        kinds = self.kind[pump[rows]]
+        (rows,) = np.nonzero(has & (step >= since) & (step < since + self.length[pump]))
+        pumps = np.broadcast_to(pump, step.shape)
+        kinds = self.kind[pumps[rows]]
         for kind in np.unique(kinds):
             row = rows[kinds == kind]
-            yield Episode(int(kind), row, since[row], self.length[pump[row]])
+            yield Episode(int(kind), row, self.since[pumps[row]], self.length[pumps[row]])

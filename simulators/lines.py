@@ -6,7 +6,7 @@ width, so that lines are columns of an array. For bulk data; what goes over MQTT
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,35 +21,43 @@ Float32Array = NDArray[np.float32]
 Words = NDArray[np.uint32]
 _THOUSAND: Final = 1_000
 _FOUR_DIGITS: Final = 10_000
-# characters of a number before its point, of a count, and of a time in ms
-_WHOLE, _POINTED, _COUNT, _TIME = 4, 8, 8, 16
+_WORD, _TIME_WORDS = 4, 4
+_FIELDS: Final = (*CHANNEL_NAMES, "measurement_id", "timestamp", "health_percent")
+_SCALES: Final = 10.0 ** np.array([*DECIMALS, PERCENT_DECIMALS])[:, None]
+# lines put together at once: they stay in the second-level cache
+_ROWS: Final = 2_048
 _MAX_COUNT: Final = 10**8
+# 1973 to the year 318857: 12 to 16 digits
+_TIMES_MS: Final = (10**11, 10**16)
 
 
 @dataclass(frozen=True, slots=True)
 class LineFormat:
-    """Where each field lies in a line. devices: names of p pumps, as they stand in the line, shape (p, w) of bytes."""
+    """Where each field lies in a line, in words of four characters, so that a field is a column of an array of words.
 
-    template: NDArray[np.uint8]
-    devices: NDArray[np.uint8]
+    template: shape (w,), a line whose fields are blank. devices: names of p pumps, as they stand in the line, shape
+    (p, v). device_at, fields: first word of each field.
+    """
+
+    template: Words
+    devices: Words
     device_at: int
     fields: dict[str, int]
 
     @classmethod
-    def of(cls, names: tuple[str, ...]) -> "LineFormat":
+    def of(cls, names: tuple[str, ...]) -> Self:
         """Lines for these devices; names as the contract has them, so that none needs escaping."""
-        width = max(len(name) for name in names)
-        devices = np.array([f'{name}"'.ljust(width + 1).encode() for name in names], dtype=f"S{width + 1}")
-        line, fields = b'{"device_id":"', {}
-        device_at = len(line)
-        line += b" " * (width + 1)
-        widths = {**dict.fromkeys(CHANNEL_NAMES, _POINTED), "measurement_id": _COUNT, "timestamp": _TIME}
-        for name, room in {**widths, "health_percent": _POINTED}.items():
-            line += f',"{name}":'.encode()
-            fields[name] = len(line)
-            line += b" " * room
-        template = np.frombuffer(line + b"}\n", dtype=np.uint8)
-        return cls(template, devices.view(np.uint8).reshape(len(names), width + 1), device_at, fields)
+        width = -(-(max(len(name) for name in names) + 1) // _WORD) * _WORD
+        devices = np.array([f'{name}"'.ljust(width).encode() for name in names], dtype=f"S{width}")
+        line = _justified(b'{"device_id":"')
+        device_at, fields = len(line) // _WORD, {}
+        line += b" " * width
+        for name in _FIELDS:
+            line += _justified(f',"{name}":'.encode())
+            fields[name] = len(line) // _WORD
+            line += b" " * _WORD * (_TIME_WORDS if name == "timestamp" else 2)
+        template = np.frombuffer(_justified(line + b"}\n"), dtype=np.uint32)
+        return cls(template, devices.view(np.uint32).reshape(len(names), width // _WORD), device_at, fields)
 
     def write(
         self,
@@ -60,63 +68,30 @@ class LineFormat:
         time_ms: IntArray,
     ) -> bytes:
         """Lines of n readings: pump index (n,), channels (8, n), health (n,), sequence number and epoch ms (n,)."""
-        count = len(pump)
-        lines = np.empty((count, len(self.template)), dtype=np.uint8)
-        lines[:] = self.template
-        width = self.devices.shape[1]
-        lines[:, self.device_at : self.device_at + width] = self.devices[pump]
-        odd = (measurement_id >= _MAX_COUNT) | (time_ms < 0)
-        for name, decimals, values in zip(CHANNEL_NAMES, DECIMALS, channels, strict=True):
-            odd |= self._number(lines, name, values.astype(np.float64), decimals)
-        odd |= self._number(lines, "health_percent", health_percent, PERCENT_DECIMALS)
-        self._count(lines, np.where(odd, 0, measurement_id))
-        self._time(lines, np.where(odd, 0, time_ms))
+        first, second, odd = _numbers(channels, health_percent)
+        odd |= (measurement_id >= _MAX_COUNT) | (time_ms < _TIMES_MS[0]) | (time_ms >= _TIMES_MS[1])
+        columns: dict[int, Words] = {}
+        for row, name in enumerate((*CHANNEL_NAMES, "health_percent")):
+            columns |= _beside(self.fields[name], first[row], second[row])
+        columns |= _beside(self.fields["measurement_id"], *_count(np.where(odd, 0, measurement_id)))
+        columns |= _beside(self.fields["timestamp"], *_time(np.where(odd, _TIMES_MS[0], time_ms)))
+        parts = []
+        for start in range(0, len(pump), _ROWS):
+            rows = slice(start, start + _ROWS)
+            lines = np.empty((len(pump[rows]), len(self.template)), dtype=np.uint32)
+            lines[:] = self.template
+            lines[:, self.device_at : self.device_at + self.devices.shape[1]] = self.devices[pump[rows]]
+            for at, words in columns.items():
+                lines[:, at] = words[rows]
+            parts.append(lines.tobytes())
+        text = b"".join(parts)
         if not odd.any():
-            return lines.tobytes()
-        return self._with_odd(lines, np.flatnonzero(odd), channels, health_percent, measurement_id, time_ms)
-
-    def _number(self, lines: NDArray[np.uint8], name: str, values: FloatArray, decimals: int) -> NDArray[np.bool_]:
-        """Write values of 0 to 9,999; tells which are not, or are missing."""
-        scale = 10.0**decimals
-        scaled = values * scale
-        np.rint(scaled, out=scaled)
-        odd = ~((scaled >= 0.0) & (scaled < _FOUR_DIGITS * scale))
-        if odd.any():
-            scaled[odd] = 0.0
-        thousandths = scaled.astype(np.int32) * np.int32(10 ** (3 - decimals))
-        whole = thousandths // np.int32(_THOUSAND)
-        spaced, _, fractions = _tables()
-        at = self.fields[name]
-        _put(lines, at, spaced.take(whole))
-        whole *= np.int32(_THOUSAND)
-        thousandths -= whole
-        _put(lines, at + _WHOLE, fractions.take(thousandths))
-        return odd
-
-    def _count(self, lines: NDArray[np.uint8], values: IntArray) -> None:
-        spaced, zeros, _ = _tables()
-        high, low = np.divmod(values.astype(np.int32), np.int32(_FOUR_DIGITS))
-        at = self.fields["measurement_id"]
-        blank = np.frombuffer(b"    ", dtype=np.uint32)[0]
-        _put(lines, at, np.where(high > 0, spaced.take(high), blank))
-        _put(lines, at + 4, np.where(high > 0, zeros.take(low), spaced.take(low)))
-
-    def _time(self, lines: NDArray[np.uint8], values: IntArray) -> None:
-        spaced, zeros, _ = _tables()
-        upper, lower = np.divmod(values, _FOUR_DIGITS**2)
-        at = self.fields["timestamp"]
-        blank = np.frombuffer(b"    ", dtype=np.uint32)[0]
-        high, low = np.divmod(upper.astype(np.int32), np.int32(_FOUR_DIGITS))
-        _put(lines, at, np.where(high > 0, spaced.take(high), blank))
-        _put(lines, at + 4, np.where(high > 0, zeros.take(low), spaced.take(low)))
-        high, low = np.divmod(lower.astype(np.int32), np.int32(_FOUR_DIGITS))
-        # a time after 1973 has more digits than these eight
-        _put(lines, at + 8, zeros.take(high))
-        _put(lines, at + 12, zeros.take(low))
+            return text
+        return self._with_odd(text, np.flatnonzero(odd), channels, health_percent, measurement_id, time_ms)
 
     def _with_odd(
         self,
-        lines: NDArray[np.uint8],
+        text: bytes,
         odd: IntArray,
         channels: Float32Array,
         health_percent: FloatArray,
@@ -124,10 +99,10 @@ class LineFormat:
         time_ms: IntArray,
     ) -> bytes:
         """The same with the rows that do not fit encoded one by one."""
-        parts, start = [], 0
+        parts, start, width = [], 0, _WORD * len(self.template)
         for row in odd.tolist():
-            parts.append(lines[start:row].tobytes())
-            name = lines[row, self.device_at :].tobytes().partition(b'"')[0].decode()
+            parts.append(text[start : row * width])
+            name = text[row * width + _WORD * self.device_at :].partition(b'"')[0].decode()
             values = [round(float(value), digits) for value, digits in zip(channels[:, row], DECIMALS, strict=True)]
             told = dict(zip(CHANNEL_NAMES, (None if v != v else v + 0.0 for v in values), strict=True))
             health = round(float(health_percent[row]), PERCENT_DECIMALS) + 0.0
@@ -136,13 +111,51 @@ class LineFormat:
                 device_id=name, measurement_id=sequence, timestamp=moment, health_percent=health, **told
             )
             parts.append(encode(reading) + b"\n")
-            start = row + 1
-        parts.append(lines[start:].tobytes())
+            start = (row + 1) * width
+        parts.append(text[start:])
         return b"".join(parts)
 
 
-def _put(lines: NDArray[np.uint8], at: int, words: Words) -> None:
-    lines[:, at : at + 4] = words.view(np.uint8).reshape(-1, 4)
+def _justified(line: bytes) -> bytes:
+    """The line with as many spaces before its last character as make it whole words."""
+    return line[:-1] + b" " * (-len(line) % _WORD) + line[-1:]
+
+
+def _beside(at: int, *words: Words) -> dict[int, Words]:
+    return {at + place: word for place, word in enumerate(words)}
+
+
+def _numbers(channels: Float32Array, health_percent: FloatArray) -> tuple[Words, Words, NDArray[np.bool_]]:
+    """Whole part and decimals of the nine numbers, both (9, n), and which of the n rows have one that does not fit."""
+    scaled = np.concatenate([channels, health_percent[None, :]], dtype=np.float64)
+    scaled *= _SCALES
+    np.rint(scaled, out=scaled)
+    odd = ~((scaled >= 0.0) & (scaled < _FOUR_DIGITS * _SCALES))
+    if odd.any():
+        scaled[odd] = 0.0
+    thousandths = scaled.astype(np.int32)
+    thousandths *= (_THOUSAND / _SCALES).astype(np.int32)
+    whole = thousandths // np.int32(_THOUSAND)
+    thousandths -= whole * np.int32(_THOUSAND)
+    spaced, _, fractions = _tables()
+    return spaced.take(whole), fractions.take(thousandths), odd.any(axis=0)
+
+
+def _count(values: IntArray) -> tuple[Words, Words]:
+    """A number below 10**8 behind spaces."""
+    spaced, zeros, _ = _tables()
+    high, low = np.divmod(values.astype(np.int32), np.int32(_FOUR_DIGITS))
+    blank = _words(["    "])[0]
+    short = high == 0
+    return np.where(short, blank, spaced.take(high)), np.where(short, spaced.take(low), zeros.take(low))
+
+
+def _time(values: IntArray) -> tuple[Words, Words, Words, Words]:
+    """A time of 12 to 16 digits."""
+    _, zeros, _ = _tables()
+    upper, lower = np.divmod(values, _FOUR_DIGITS**2)
+    high, low = np.divmod(lower.astype(np.int32), np.int32(_FOUR_DIGITS))
+    return *_count(upper), zeros.take(high), zeros.take(low)
 
 
 @cache

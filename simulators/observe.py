@@ -14,7 +14,7 @@ from simulators.episodes import KINDS, Episode, Keys, Schedule
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
-Measured = tuple[Float32Array, Float32Array, IntArray]
+Measured = tuple[Float32Array, Float32Array, NDArray[np.int8]]
 
 
 class Machines(Protocol):
@@ -41,7 +41,7 @@ class Observed:
 
     channels: Float32Array
     wear: Float32Array
-    mode: IntArray
+    mode: NDArray[np.int8]
     disturbance: NDArray[np.int8]
     fault: NDArray[np.int8]
     channel: NDArray[np.int8]
@@ -54,8 +54,8 @@ def observe(machines: Machines, pumps: IntArray, steps: IntArray) -> Observed:
     none = np.full(len(steps), -1, dtype=np.int8)
     found = Observed(channels, wear, mode, disturbance, none, none.copy(), np.zeros(len(steps), dtype=np.float32))
     if machines.faults is not None:
+        keys = np.broadcast_to(machines.keys(pumps), (2, len(steps)))
         pumps = np.broadcast_to(pumps, steps.shape)
-        keys = machines.keys(pumps)
         for episode in machines.faults.at(keys, pumps, steps):
             _lie(machines, found, episode, keys, pumps, steps)
     return found
@@ -63,15 +63,14 @@ def observe(machines: Machines, pumps: IntArray, steps: IntArray) -> Observed:
 
 def _machine(
     machines: Machines, pumps: IntArray, steps: IntArray
-) -> tuple[Float32Array, Float32Array, IntArray, NDArray[np.int8]]:
+) -> tuple[Float32Array, Float32Array, NDArray[np.int8], NDArray[np.int8]]:
     """The machine, and what passes over it; before any sensor lies."""
     channels, wear, mode = machines.measure(pumps, steps)
     disturbance = np.full(len(steps), -1, dtype=np.int8)
     if machines.warmer:
         chaos.warm(channels)
     if machines.chaos is not None:
-        pumps = np.broadcast_to(pumps, steps.shape)
-        keys = machines.keys(pumps)
+        keys = np.broadcast_to(machines.keys(pumps), (2, len(steps)))
         for episode in machines.chaos.at(keys, pumps, steps):
             chaos.disturb(channels, episode, keys, steps)
             disturbance[episode.row] = episode.kind

@@ -101,12 +101,12 @@ def channels_of(
     rise = machine.temperature_rise(current, worn.friction, worn.heat_c)
     _temperature(rise, unit, segment, decay, day, noise[TEMPERATURE], out[TEMPERATURE])
     running, standing = segment[duty.RUNNING], segment[duty.STOPS_AT]
-    pulsation = (PULSATION + total("pulsation", seen)) * noise[RMS] * running
+    unsteady = total("pulsation", seen)
+    pulsation = (PULSATION + unsteady) * noise[RMS] * running
     # what suction loses does not reach the discharge; a check valve holds the static head while the pump stands
     lifted = (head - worn.clog * flow * flow) * running + np.float32(machine.STATIC_HEAD) * standing
     pressure = unit[Unit.SUCTION_BAR] + np.float32(machine.RATED_HEAD_BAR) * unit[Unit.HEAD] * lifted
-    scatter = total("pulsation", seen) + NOISE_PRESSURE
-    out[PRESSURE] = pressure * (1 + pulsation + scatter * noise[PRESSURE])
+    out[PRESSURE] = pressure * (1 + pulsation + (unsteady + NOISE_PRESSURE) * noise[PRESSURE])
     current *= np.float32(machine.RATED_CURRENT_A) * unit[Unit.CURRENT] * running
     current *= 1 + np.float32(0.6) * pulsation + NOISE_CURRENT * noise[CURRENT]
     np.maximum(current, 0, out=out[CURRENT])

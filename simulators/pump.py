@@ -142,7 +142,7 @@ class Fleet:
             channels=np.concatenate([part.channels.T for part in parts]).astype(np.float64, order="C"),
             health_percent=100.0 * (1.0 - wear),
             rul_hours=np.where(self.wearing[pumps], left * interval_s / S_PER_HOUR, np.inf),
-            failure_mode=np.concatenate([part.mode for part in parts]),
+            failure_mode=np.concatenate([part.mode for part in parts]).astype(np.int64),
             sensor_fault=np.concatenate([part.fault for part in parts]).astype(np.int64),
             fault_channel=np.concatenate([part.channel for part in parts]).astype(np.int64),
             disturbance=np.concatenate([part.disturbance for part in parts]).astype(np.int64),
@@ -153,7 +153,7 @@ class Fleet:
         """Keys of all that is drawn for single readings of `pumps` (indices, shape (n,)), shape (2, n)."""
         return self.life.noise_key.take(pumps, axis=1)
 
-    def measure(self, pumps: IntArray, steps: IntArray) -> tuple[Float32Array, Float32Array, IntArray]:
+    def measure(self, pumps: IntArray, steps: IntArray) -> tuple[Float32Array, Float32Array, NDArray[np.int8]]:
         """The machines alone: channels (8, n), wear of the most worn mode (n,), and which that is (n,).
 
         pumps may be of shape (1,) where all steps are of one pump.
@@ -164,7 +164,17 @@ class Fleet:
         noise = normals(life.noise_key.take(pumps, axis=1), steps)
         segment, decay, day = life.duty.at(pumps, steps)
         channels = channels_of(seen, self.unit.take(pumps, axis=1), segment, decay, day, noise)
-        return channels, wear.max(axis=0), wear.argmax(axis=0)
+        return channels, *_most_worn(wear)
+
+
+def _most_worn(wear: Float32Array) -> tuple[Float32Array, NDArray[np.int8]]:
+    """The greatest wear of the modes, shape (n,), and the first mode that has it; wear: (8, n)."""
+    most, mode = wear[0].copy(), np.zeros(wear.shape[1], dtype=np.int8)
+    for other in range(1, len(wear)):
+        # three plain passes are twice as fast as argmax along the first axis
+        np.copyto(mode, other, where=wear[other] > most)
+        np.maximum(most, wear[other], out=most)
+    return most, mode
 
 
 def _live(

@@ -42,14 +42,14 @@ class Signature(NamedTuple):
 # pumps and motors); ISO 13373-3; Gülich, Centrifugal Pumps, 3rd ed., chapters 6 and 10; Bloch and Geitner, Machinery
 # Failure Analysis and Troubleshooting, 4th ed., chapter 4.
 SIGNATURES: Final = {
-    FailureMode.BEARING_WEAR: Signature(bearing=2.7, looseness=0.6, friction=0.06, heat_c=12.0, slip=0.05),
+    FailureMode.BEARING_WEAR: Signature(bearing=3.0, looseness=0.6, friction=0.06, heat_c=12.0, slip=0.05),
     FailureMode.IMPELLER_WEAR: Signature(trim=0.17, efficiency=0.16, unbalance=1.3, hydraulic=0.2),
     FailureMode.SEAL_LEAKAGE: Signature(leak=0.22, heat_c=10.0, friction=0.02, misalignment=0.35, hydraulic=0.25),
     FailureMode.CAVITATION: Signature(
-        trim=0.06, efficiency=0.07, hydraulic=2.3, bearing=0.5, pulsation=0.045, heat_c=1.0
+        trim=0.06, efficiency=0.07, hydraulic=2.9, bearing=0.6, pulsation=0.045, heat_c=1.0
     ),
-    FailureMode.UNBALANCE: Signature(unbalance=3.6, looseness=0.5, bearing=0.25, friction=0.02, heat_c=3.0),
-    FailureMode.MISALIGNMENT: Signature(misalignment=3.9, bearing=0.4, looseness=0.3, friction=0.06, heat_c=6.0),
+    FailureMode.UNBALANCE: Signature(unbalance=3.9, looseness=0.5, bearing=0.25, friction=0.02, heat_c=3.0),
+    FailureMode.MISALIGNMENT: Signature(misalignment=4.2, bearing=0.4, looseness=0.3, friction=0.06, heat_c=6.0),
     FailureMode.WINDING_DEGRADATION: Signature(copper=0.15, slip=0.5, heat_c=11.0, looseness=0.2),
     FailureMode.PLUGGED_SUCTION: Signature(clog=1.0, hydraulic=1.1, pulsation=0.035, heat_c=2.0),
 }

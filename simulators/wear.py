@@ -99,14 +99,13 @@ def wear_at(knots: Float32Array, pump: IntArray, last_step: Float32Array, step: 
     """
     place = step * np.float32(KNOTS) / last_step
     np.minimum(place, np.float32(KNOTS), out=place)
-    knot = place.astype(np.int32)
+    knot = place.astype(np.int64)
     place -= knot
     flat = knots.reshape(-1)
-    knot += (pump * (len(MODES) * TABLE_KNOTS)).astype(np.int32)
-    knot += (np.arange(len(MODES), dtype=np.int32) * TABLE_KNOTS)[:, None]
+    knot += pump * (len(MODES) * TABLE_KNOTS)
+    knot += (np.arange(len(MODES)) * TABLE_KNOTS)[:, None]
     left = flat.take(knot)
-    knot += 1
-    right = flat.take(knot)
+    right: Float32Array = flat[1:].take(knot)
     right -= left
     right *= place
     right += left

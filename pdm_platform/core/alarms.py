@@ -17,20 +17,26 @@ SEVERITIES: Final = {State.WARNING: 300, State.FAULTY: 700, State.BROKEN: 900}
 FLAG_SEVERITIES: Final = {SENSOR_FAULT: 200, NOVELTY: 250}
 RAISE_AFTER_READINGS: Final = 3
 CLEAR_AFTER_READINGS: Final = 10
+# Wear takes a share of a life, a passing disturbance takes minutes: the longer a pump has been watched, the longer a
+# worse state must last before it is an alarm, up to so many readings.
+_RAISE_SHARE: Final = 1 / 50
+_RAISE_AT_MOST: Final = 60
 # severity of each condition at each level; a flag has one level, and the others are never reached
 _LEVELS: Final = tuple(STATES.index(state) for state in SEVERITIES)
 _SEVERITY_OF: Final = np.array([[*SEVERITIES.values()], *([severity] * 3 for severity in FLAG_SEVERITIES.values())])
-_AT_OR_ABOVE, _HEALTHY_RUN, _SEVERITY = "at_or_above", "healthy_run", "severity"
+_IS_STATE: Final = np.array([condition == CONDITION for condition in CONDITIONS], np.int64)
+_AT_OR_ABOVE, _HEALTHY_RUN, _SEVERITY, _SEEN = "at_or_above", "healthy_run", "severity", "seen"
 
 
 class AlarmStates(StatesTable):
     """Of each condition: consecutive readings at or above each level, normal ones, and the active severity (0: none)."""
 
-    CONTRACT: ClassVar = f"alarms-2-{RAISE_AFTER_READINGS}-{CLEAR_AFTER_READINGS}-{','.join(CONDITIONS)}"
+    CONTRACT: ClassVar = f"alarms-3-{RAISE_AFTER_READINGS}-{CLEAR_AFTER_READINGS}-{','.join(CONDITIONS)}"
     COLUMNS: ClassVar = {
         _AT_OR_ABOVE: Column((len(CONDITIONS), len(_LEVELS)), np.int64, 0),
         _HEALTHY_RUN: Column((len(CONDITIONS),), np.int64, 0),
         _SEVERITY: Column((len(CONDITIONS),), np.int64, 0),
+        _SEEN: Column((), np.int64, 0),
     }
 
 
@@ -59,7 +65,8 @@ def fold(
     """Take in what was said of n readings and tell what changed, in the order of the batch.
 
     state_index: (n,) into STATES; sensor_fault, novel: (n,), the two flags. An alarm is raised, or raised further, by 3
-    consecutive readings at or above a level, and cleared by 10 consecutive normal ones; in between it stays as it is.
+    consecutive readings at or above a level (of the pump's state: or by a fiftieth of those seen, up to 60), and cleared
+    by as many consecutive normal ones, 10 at least; in between it stays as it is.
     A reading that is late or delivered again changes nothing. Raises ValueError where the lengths differ.
     """
     if len(state_index) != len(time_ns):
@@ -84,14 +91,19 @@ def fold(
 def _step(states: AlarmStates, rows: IntArray, levels: IntArray) -> tuple[IntArray, IntArray]:
     """Severity of each row and condition before and after one more reading, shapes (rows, conditions)."""
     was: IntArray = states[_SEVERITY][rows]
+    seen = states[_SEEN][rows] + 1
+    states[_SEEN][rows] = seen
+    lasting = np.minimum((seen * _RAISE_SHARE).astype(np.int64), _RAISE_AT_MOST)[:, None] * _IS_STATE
+    raise_after = np.maximum(lasting, RAISE_AFTER_READINGS)
+    clear_after = np.maximum(lasting, CLEAR_AFTER_READINGS)
     now = was.copy()
     for column, level in enumerate(_LEVELS):
         count = np.where(levels >= level, states[_AT_OR_ABOVE][rows, :, column] + 1, 0)
         states[_AT_OR_ABOVE][rows, :, column] = count
         severity = _SEVERITY_OF[:, column]
-        now = np.where((count >= RAISE_AFTER_READINGS) & (now < severity), severity, now)
+        now = np.where((count >= raise_after) & (now < severity), severity, now)
     healthy_run = np.where(levels == 0, states[_HEALTHY_RUN][rows] + 1, 0)
     states[_HEALTHY_RUN][rows] = healthy_run
-    now = np.where(healthy_run >= CLEAR_AFTER_READINGS, 0, now)
+    now = np.where(healthy_run >= clear_after, 0, now)
     states[_SEVERITY][rows] = now
     return was, now

@@ -5,20 +5,22 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.states import HEALTHY_ABOVE_PERCENT
-from pdm_platform.core.drift import DriftJudgement
+from pdm_platform.core.drift import DriftJudgement, FloatArray
 from pdm_platform.core.drift_evidence import CANDIDATES, Case, Cause, Diagnosis
-from pdm_platform.core.drift_levels import MIN_PUMPS, STATED, VIBRATION_PER_SPEED2, Shifts
+from pdm_platform.core.drift_levels import MIN_PUMPS, STATED, VIBRATION_PER_SPEED2, Shifts, medians
 from pdm_platform.core.drift_norm import Norm
-from pdm_platform.core.drift_pumps import RELATION_MOVED, TEMPERATURE, PumpKind, judge_pumps
+from pdm_platform.core.drift_pumps import RELATION_MOVED, TEMPERATURE, PumpKind, PumpVerdict, judge_pumps
 
 # A fleet with as many pumps that the model has never seen is no longer the fleet it was trained for.
 NEW_TYPE_SHARE: Final = 0.1
-# Warmer or colder than the load explains, in deviations of training: the warmest hour of a day that goes like a sine
-# lies 1.41 from its mean. 30 healthy fleets of 8 to 24 simulated pumps stayed below 0.89; 8 °C more gives 1.6 or above.
-_SEASON_SD: Final = 1.45
-# Below so many pumps the median pump's own place weighs too much for that.
-_SEASON_PUMPS: Final = 8
+# The median pump's squared distance (Mahalanobis) from training at which the fleet as a whole is elsewhere, though no
+# channel need be far. Load and weather that swing together like sines over a day take it to 2 at their turning points.
+_FLEET_LIMIT: Final = 3.0
+# On top, divided by the number of pumps, what chance alone gives the median of so many: 8 channels times pi / 2.
+_FLEET_CHANCE: Final = 12.6
+_VIBRATION: Final = np.array([name.startswith("vibration_") for name in CHANNEL_NAMES])
 # Worn pumps are worn unequally: the quartiles of their vibration lie this share of its median apart.
 _UNEQUAL: Final = 0.4
 
@@ -31,9 +33,8 @@ def diagnose(judged: DriftJudgement, norm: Norm, levels: pd.DataFrame, first: pd
     if not len(levels):
         return Diagnosis(Cause.UNDETERMINED if judged.drifted else Cause.NONE, judged.drifted, ())
     shifts = Shifts.of(norm, levels, first)
-    level_sd = np.nan_to_num(np.nanmedian(shifts.from_training, axis=0)) / norm.among.scale
-    beyond_sd = float(np.median(norm.among.beyond(shifts.from_training, TEMPERATURE)))
-    case = Case(judged, norm, levels, shifts, judge_pumps(norm, levels, shifts), level_sd, beyond_sd)
+    pumps = judge_pumps(norm, levels, shifts)
+    case = Case(judged, norm, levels, shifts, pumps, _level_sd(norm, shifts, pumps))
     fleet = _fleet_cause(case)
     candidates = tuple(CANDIDATES[cause](case, fleet) for cause in CANDIDATES)
     found = [one.cause for one in candidates if one.found]
@@ -45,14 +46,23 @@ def diagnose(judged: DriftJudgement, norm: Norm, levels: pd.DataFrame, first: pd
     return Diagnosis(cause, drifted, candidates)
 
 
+def _level_sd(norm: Norm, shifts: Shifts, pumps: list[PumpVerdict]) -> FloatArray:
+    """The median pump's distance from training, (8,); of those with nothing of their own, where these are the most.
+
+    Vibration below training's counts as none: a fleet that is newer than the pumps of training has not drifted.
+    """
+    plain = np.array([pump.kind in (PumpKind.NORMAL, PumpKind.OTHER_DUTY) for pump in pumps])
+    taken = shifts.from_training[plain] if plain.mean() >= 0.5 else shifts.from_training
+    level_sd = medians(taken) / norm.among.scale
+    return np.where(_VIBRATION, np.maximum(level_sd, 0.0), level_sd)
+
+
 def _fleet_cause(case: Case) -> Cause:
-    if not case.judged.drifted:
-        warmer = len(case.levels) >= _SEASON_PUMPS and abs(case.beyond_load_sd) >= _SEASON_SD
-        if not warmer:
-            return Cause.NONE
-        return Cause.WEAR if _mostly_worn(case) else Cause.SEASON
-    shifts, moved = case.shifts, case.moved
-    if len(case.levels) < MIN_PUMPS or not moved:
+    shifts, moved, pumps = case.shifts, case.moved, len(case.levels)
+    elsewhere = pumps >= MIN_PUMPS and case.fleet_distance2 >= _FLEET_LIMIT + _FLEET_CHANCE / pumps
+    if not case.judged.drifted and not elsewhere:
+        return Cause.NONE
+    if pumps < MIN_PUMPS or not moved:
         return Cause.UNDETERMINED
     if _mostly_worn(case):
         return Cause.WEAR

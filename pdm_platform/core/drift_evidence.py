@@ -30,7 +30,7 @@ class Cause(StrEnum):
 # What the model should have seen and has not: training on it helps. Wear and lies it must not learn as normal.
 CURABLE: Final = frozenset({Cause.REGIME_CHANGE, Cause.SEASON, Cause.NEW_PUMP_TYPE})
 # A channel has moved with the fleet where its median pump is at least so many deviations of training off,
-_MOVED_SD: Final = 1.0
+_MOVED_SD: Final = 0.5
 # and not much less than the one that moved most: a hot day also warms the current a little.
 _MOVED_SHARE: Final = 0.5
 
@@ -51,8 +51,8 @@ class Candidate:
 class Diagnosis:
     """The first cause of the fleet's drift, or of what single pumps do, and every candidate's evidence.
 
-    drifted: the model no longer knows the fleet's operation: by the channels, by a warmth that its load does not
-    explain, or by pumps of a new type.
+    drifted: the model no longer knows the fleet's operation: by the channels one by one, by all of them together, or by
+    pumps of a new type.
     """
 
     cause: Cause
@@ -78,8 +78,7 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All there is to judge by. level_sd: (8,) median pump's distance from training in deviations of training.
-    beyond_load_sd: what its load and speed do not explain of the median pump's temperature, likewise."""
+    """All there is to judge by. level_sd: (8,) median pump's distance from training in deviations of training."""
 
     judged: DriftJudgement
     norm: Norm
@@ -87,7 +86,6 @@ class Case:
     shifts: Shifts
     pumps: list[PumpVerdict]
     level_sd: FloatArray
-    beyond_load_sd: float
 
     def of_kind(self, kind: PumpKind) -> list[PumpVerdict]:
         return [pump for pump in self.pumps if pump.kind is kind]
@@ -102,6 +100,17 @@ class Case:
         """Whether the fleet has moved since it was first seen, rather than been elsewhere from the first."""
         known = self.shifts.own_known.mean() >= 0.5
         return bool(known and np.abs(self.own_sd).max() >= 0.5 * np.abs(self.level_sd).max())
+
+    @property
+    def fleet_distance2(self) -> float:
+        """The median pump's squared distance from training."""
+        everything = np.arange(len(CHANNEL_NAMES))
+        return float(self.norm.among.distance2((self.level_sd * self.norm.among.scale)[None, :], everything)[0])
+
+    @property
+    def beyond_load_sd(self) -> float:
+        """What load and speed do not explain of the median pump's temperature, in deviations of training."""
+        return float(np.median(self.norm.among.beyond(self.shifts.from_training, TEMPERATURE)))
 
     @property
     def moved(self) -> list[int]:
@@ -122,6 +131,7 @@ def _regime(case: Case, fleet: Cause) -> Candidate:
     pumps = _all(case) if found else tuple(pump.device_id for pump in other)
     figures: Figures = {
         "channels_moved": ", ".join(CHANNEL_NAMES[index] for index in case.moved),
+        "fleet_distance2": _round(case.fleet_distance2),
         "largest_shift_sd": _round(case.level_sd[np.abs(case.level_sd).argmax()]),
         "share_of_pumps": _share(pumps, case),
         **{f"{name}_sd": _round(value) for name, value in zip(RELATIONS, case.tied_sd, strict=True)},
@@ -135,7 +145,7 @@ def _season(case: Case, fleet: Cause) -> Candidate:
     shift = np.where(np.isnan(own), case.shifts.from_training[:, TEMPERATURE], own)
     low, high = np.nanquantile(shift, (0.25, 0.75))
     scale = case.norm.among.scale[TEMPERATURE]
-    warmer = case.shifts.from_training[:, TEMPERATURE] * np.sign(case.level_sd[TEMPERATURE]) >= _MOVED_SD * scale
+    warmer = case.shifts.from_training[:, TEMPERATURE] * np.sign(case.level_sd[TEMPERATURE]) >= scale
     figures: Figures = {
         "temperature_shift_c": _round(case.level_sd[TEMPERATURE] * scale),
         "temperature_shift_sd": _round(case.level_sd[TEMPERATURE]),

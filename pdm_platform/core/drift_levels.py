@@ -136,12 +136,17 @@ class Shifts:
         return common(self.from_own[self.own_known & ~self.newcomer])
 
 
+def medians(shifts: FloatArray) -> FloatArray:
+    """Median of each column of (p, 8), 0 for a channel that no pump measures."""
+    return np.array([np.median(known) if len(known := column[~np.isnan(column)]) else 0.0 for column in shifts.T])
+
+
 def common(shifts: FloatArray) -> FloatArray:
+    """What pumps have in common: medians of (p, n); 0 for a fleet below MIN_PUMPS."""
     known = shifts[~np.isnan(shifts).all(axis=1)]
     if len(known) < MIN_PUMPS:
         return np.zeros(shifts.shape[1])
-    # a channel that no pump measures has nothing in common
-    return np.array([np.median(column[~np.isnan(column)]) if not np.isnan(column).all() else 0.0 for column in known.T])
+    return medians(known)
 
 
 def _columns(table: pd.DataFrame, names: tuple[str, ...]) -> FloatArray:

@@ -40,7 +40,7 @@ class ValidationLimits:
     """
 
     max_null_share: float = 0.02
-    max_fault_share: float = 0.3
+    max_fault_share: float = 0.5
     min_rows_per_state: int = 100
     min_lives: int = 4
     max_age_hours: float = 72.0

@@ -7,13 +7,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import PdmError
 from pdm_platform.contract.failure_modes import MODE_CLASSES
 from pdm_platform.contract.states import STATES
+from pdm_platform.core.conformal import Offsets
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
 from pdm_platform.core.lives import SPEEDS, speed_index
-from pdm_platform.core.remaining_life import remaining_hours, widened
+from pdm_platform.core.remaining_life import remaining_hours
+from pdm_platform.core.sensor_faults import CHANNELS, SENSOR_INPUTS, channel_rows
 from pdm_platform.core.signal_memory import BASELINE_READINGS
 from pdm_platform.core.signals import AGE_HOURS, INTERVAL_S
 
@@ -21,12 +22,11 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 CONTRACT_KEY: Final = "feature_contract"
 SERVING_FILE: Final = "serving.json"
-LIFE_BOUNDS: Final = ("life_lower", "life_median", "life_upper")
 # number of classes a classifier may tell, and the output that is read
-CLASSES: Final = {"state": len(STATES), "mode": len(MODE_CLASSES), "sensor": 1 + len(CHANNEL_NAMES)}
+CLASSES: Final = {"state": len(STATES), "mode": len(MODE_CLASSES), "sensor": 2}
 _OUTPUTS: Final = {
     **dict.fromkeys(CLASSES, "probabilities"),
-    **dict.fromkeys(("health", *LIFE_BOUNDS), "variable"),
+    **dict.fromkeys(("health", "life"), "variable"),
     "novelty": "scores",
 }
 # A model that had nothing to learn from is left out: no sensor in the training window lied.
@@ -49,22 +49,25 @@ class ServingFacts(msgspec.Struct, frozen=True, kw_only=True):
     """`serving.json` of a version: what the ONNX files do not say.
 
     columns: of each model, the names of the features it looks at. classes: of each classifier, the index that each of
-    its outputs stands for. life_corrections: what the bounds of the consumed share of life are moved by, one for each of
-    SPEEDS. novelty_limit: score above which a reading is novel.
+    its outputs stands for. life_edges, life_offsets: of conformal.Offsets, for the consumed share of life, a group each of
+    SPEEDS. novelty_offset: what ONNX took off the isolation forest's score. novelty_limit: score above which a reading is
+    novel.
     """
 
     feature_contract: str
     columns: dict[str, list[str]]
     classes: dict[str, list[int]]
-    life_corrections: list[float]
+    life_edges: list[float]
+    life_offsets: list[list[list[float]]]
+    novelty_offset: float
     novelty_limit: float
 
 
 class ServingOutput(NamedTuple):
     """What the models say of n readings.
 
-    probabilities: (n, 4), mode_probabilities: (n, 9) as MODE_CLASSES, sensor_probabilities: (n, 9), no sensor lies or
-    the one of each channel; rows sum to 1. health_percent: (n,), 0 to 100. rul_*_hours: (n,), NaN where no wear is seen
+    probabilities: (n, 4), mode_probabilities: (n, 9) as MODE_CLASSES; rows sum to 1. sensor_probabilities: (n, 8), that
+    the sensor of a channel lies. health_percent: (n,), 0 to 100. rul_*_hours: (n,), NaN where no wear is seen
     from which to tell it. novelty: (n,), from 0, above 1 is novel. provisional: (n,), True while the baseline forms.
     """
 
@@ -91,7 +94,7 @@ class ServingOutput(NamedTuple):
     @property
     def sensor_fault_probability(self) -> FloatArray:
         """Probability that some sensor lies, shape (n,)."""
-        return np.asarray(1.0 - self.sensor_probabilities[:, 0], np.float64)
+        return np.asarray(self.sensor_probabilities.max(axis=1), np.float64)
 
     @property
     def sensor_lies(self) -> NDArray[np.bool_]:
@@ -105,8 +108,8 @@ class ServingOutput(NamedTuple):
 
     @property
     def faulty_channel(self) -> IntArray:
-        """Index into CHANNEL_NAMES of the sensor that lies, if one does, shape (n,)."""
-        return np.asarray(np.argmax(self.sensor_probabilities[:, 1:], axis=1), np.int64)
+        """Index into CHANNEL_NAMES of the sensor most likely to lie, shape (n,)."""
+        return np.asarray(np.argmax(self.sensor_probabilities, axis=1), np.int64)
 
     def rows(self, index: NDArray[np.integer[Any]]) -> "ServingOutput":
         """What was said of the readings at these positions."""
@@ -119,8 +122,12 @@ class ServingModel:
     def __init__(self, sessions: Mapping[str, Any], facts: ServingFacts) -> None:
         self._sessions = dict(sessions)
         self._facts = facts
-        self._columns = {name: np.array([FEATURE_NAMES.index(c) for c in facts.columns[name]]) for name in sessions}
-        self._corrections = np.array(facts.life_corrections)
+        self._columns = {
+            name: np.array([FEATURE_NAMES.index(column) for column in facts.columns[name]])
+            for name in sessions
+            if name != "sensor"
+        }
+        self._offsets = Offsets(np.array(facts.life_edges), np.array(facts.life_offsets))
 
     @classmethod
     def from_files(cls, contents: Mapping[str, bytes]) -> Self:
@@ -145,15 +152,15 @@ class ServingModel:
             self._shares("state", inputs),
             health,
             self._shares("mode", inputs),
-            self._shares("sensor", inputs),
+            self._lies(inputs),
             *self._life(inputs, (health < TOLD_BELOW_PERCENT) & ~provisional),
-            np.maximum(-self._value("novelty", np.nan_to_num(inputs)) / self._facts.novelty_limit, 0.0),
+            self._novelty(inputs),
             provisional,
         )
 
     def _run(self, name: str, inputs: NDArray[np.float32]) -> FloatArray:
-        chosen = np.ascontiguousarray(inputs[:, self._columns[name]])
-        (found,) = self._sessions[name].run([_OUTPUTS[name]], {"features": chosen})
+        chosen = channel_rows(inputs) if name == "sensor" else inputs[:, self._columns[name]]
+        (found,) = self._sessions[name].run([_OUTPUTS[name]], {"features": np.ascontiguousarray(chosen)})
         return np.asarray(found, np.float64)
 
     def _value(self, name: str, inputs: NDArray[np.float32]) -> FloatArray:
@@ -161,13 +168,20 @@ class ServingModel:
 
     def _shares(self, name: str, inputs: NDArray[np.float32]) -> FloatArray:
         shares = np.zeros((len(inputs), CLASSES[name]))
-        if name not in self._sessions:
-            shares[:, 0] = 1.0
-        elif len(inputs):
+        if len(inputs):
             # in float32 a softmax may reach 1.0000001, which the payload's contract would refuse
             found = np.clip(self._run(name, inputs), 0.0, 1.0)
             shares[:, self._facts.classes[name]] = np.clip(found / found.sum(axis=1, keepdims=True), 0.0, 1.0)
         return shares
+
+    def _lies(self, inputs: NDArray[np.float32]) -> FloatArray:
+        if "sensor" not in self._sessions or not len(inputs):
+            return np.zeros((len(inputs), CHANNELS))
+        return np.clip(self._run("sensor", inputs)[:, 1], 0.0, 1.0).reshape(-1, CHANNELS)
+
+    def _novelty(self, inputs: NDArray[np.float32]) -> FloatArray:
+        score = -(self._value("novelty", np.nan_to_num(inputs)) + self._facts.novelty_offset)
+        return np.maximum(score / self._facts.novelty_limit, 0.0)
 
     def _life(
         self, inputs: NDArray[np.float32], told: NDArray[np.bool_]
@@ -177,8 +191,8 @@ class ServingModel:
         if told.any():
             chosen = inputs[told]
             age_hours = chosen[:, _AGE].astype(np.float64)
-            by = self._corrections[speed_index(chosen[:, _INTERVAL].astype(np.float64))]
-            consumed = widened(*(self._value(name, chosen) for name in LIFE_BOUNDS), by)
+            speed = speed_index(chosen[:, _INTERVAL].astype(np.float64))
+            consumed = self._offsets.interval(self._value("life", chosen), speed)
             # the more is consumed, the less is left
             bounds[:, told] = [remaining_hours(age_hours, share) for share in reversed(consumed)]
         lower, median, upper = bounds
@@ -193,8 +207,9 @@ def _facts(contents: Mapping[str, bytes]) -> ServingFacts:
     if facts.feature_contract != FEATURE_CONTRACT:
         contract = facts.feature_contract[:12]
         raise _refused(SERVING_FILE, f"it was made for feature contract {contract}, this code has {FEATURE_CONTRACT[:12]}")
-    if len(facts.life_corrections) != len(SPEEDS):
-        raise _refused(SERVING_FILE, f"it has {len(facts.life_corrections)} life_corrections, expected {len(SPEEDS)}")
+    found, expected = np.shape(facts.life_offsets), (len(SPEEDS), len(facts.life_edges) + 1, 3)
+    if found != expected:
+        raise _refused(SERVING_FILE, f"its life_offsets have shape {found}, expected {expected}")
     return facts
 
 
@@ -211,18 +226,19 @@ def _session(name: str, model: bytes, facts: ServingFacts) -> Any:
     if contract != FEATURE_CONTRACT:
         raise _refused(name, f"it was made for feature contract {contract[:12]}, this code has {FEATURE_CONTRACT[:12]}")
     columns = facts.columns.get(name, [])
+    features = SENSOR_INPUTS if name == "sensor" else len(columns)
     if unknown := [column for column in columns if column not in FEATURE_NAMES]:
         raise _refused(name, f"it looks at features that do not exist: {unknown[:3]}")
     width = 1
     if name in CLASSES:
-        classes = facts.classes.get(name, [])
+        classes = [0, 1] if name == "sensor" else facts.classes.get(name, [])
         width = len(classes)
         if not classes or len(set(classes)) != width or not all(0 <= index < CLASSES[name] for index in classes):
             raise _refused(name, f"it tells classes {classes}, expected some of 0 to {CLASSES[name] - 1}")
     inputs = [(node.name, node.shape[1:]) for node in session.get_inputs()]
     outputs = {node.name: node.shape[1:] for node in session.get_outputs()}
-    if inputs != [("features", [len(columns)])] or outputs.get(_OUTPUTS[name]) != [width]:
-        raise _refused(name, f"it maps {inputs} to {outputs}, expected {len(columns)} features to {_OUTPUTS[name]} {width}")
+    if inputs != [("features", [features])] or outputs.get(_OUTPUTS[name]) != [width]:
+        raise _refused(name, f"it maps {inputs} to {outputs}, expected {features} features to {_OUTPUTS[name]} {width}")
     return session
 
 

@@ -17,17 +17,13 @@ MEDIUM_READINGS: Final = 16
 BASELINE_READINGS: Final = 30
 # the long level looks back over the last quarter of what was seen, so a life of minutes and one of months look alike
 _LONG_SHARE: Final = 4.0
-# A reading counts as far as it lies within the last two, give or take so much noise: one glitch of a sensor moves no
-# level, and a step is taken over with its second reading. Bounding what a reading may move a level by would do the first
-# and fail at the second: levels crawled for hundreds of readings behind a change of duty.
-_GLITCH_NOISES: Final = 4.0
-_GLITCH_SHARE: Final = 0.002
-_NOISE_READINGS: Final = 32
-_GLITCH_AFTER: Final = 8
+# A level takes in the median of the last five readings: up to two glitches among them move nothing, and a step is taken
+# over with its third reading. Bounding what a reading may move a level by would do the first and fail at the second.
+_RECENT: Final = ("recent_1", "recent_2", "recent_3", "recent_4")
 _CHECK_SHARE: Final = 1.0 / 16.0
+_SPIKE_DEVIATIONS: Final = 3.0
 _QUANTITY: Final = (
-    *("count", "previous", "before", "noise", "short", "medium", "long", "variance_short", "variance"),
-    *("baseline", "baseline_variance"),
+    *("count", *_RECENT, "short", "medium", "long", "variance_short", "variance", "baseline", "baseline_variance"),
 )
 _RAW: Final = ("last", "repeat_run", "repeat_share", "missing_share", "spike_share")
 _DEVICE: Final = ("seen", "lag_short_h", "lag_medium_h", "lag_long_h", "age_h", "since_run_h", "interval_h")
@@ -47,8 +43,7 @@ def columns(quantities: int, channels: int) -> dict[str, Column]:
 class Memory:
     """The memory of m devices as arrays of shape (quantities, m), (channels, m) or (1, m), while readings come in.
 
-    count: known readings of each quantity. previous, before: the last two. noise: variance of a reading about its
-    neighbours, from differences over 32 readings. short, medium, long: exponentially weighted means over about 5
+    count: known readings of each quantity. recent_*: the last four. short, medium, long: exponentially weighted means over about 5
     and 16 readings, and over the last quarter of all. variance_short, variance: of the readings about the short level,
     over 5 and 16. baseline, baseline_variance: mean and variance of the first 30 readings. repeat_run: readings in a row that
     equal the one before; the shares are over about 16 readings. lag_*_h: mean age in hours of what a level holds. age_h:
@@ -56,9 +51,10 @@ class Memory:
     """
 
     count: FloatArray
-    previous: FloatArray
-    before: FloatArray
-    noise: FloatArray
+    recent_1: FloatArray
+    recent_2: FloatArray
+    recent_3: FloatArray
+    recent_4: FloatArray
     short: FloatArray
     medium: FloatArray
     long: FloatArray
@@ -129,10 +125,12 @@ class Memory:
         self.count += known
         count = np.maximum(self.count, 1.0)
         first = 1.0 / count
-        taken = self._despiked(values, known, running, count)
-        off = np.where(known, taken - np.where(self.count == 1.0, taken, self.short), 0.0)
-        self.short[...] = np.where(known & (self.count == 1.0), taken, self.short)
-        square = off * off
+        newest = known & (self.count == 1.0)
+        taken = self._middle(values, known, newest)
+        self.short[...] = np.where(newest, taken, self.short)
+        off = np.where(known, taken - self.short, 0.0)
+        scatter = np.where(known, values - self.short, 0.0)
+        square = scatter * scatter
         short = np.where(known, np.maximum(first, 1.0 / SHORT_READINGS), 0.0)
         medium = np.where(known, np.maximum(first, 1.0 / MEDIUM_READINGS), 0.0)
         long = np.where(known, np.minimum(1.0, _LONG_SHARE / (count + (_LONG_SHARE - 1.0))), 0.0)
@@ -142,27 +140,27 @@ class Memory:
         self.medium += np.where(known, medium * (taken - self.medium), 0.0)
         self.long += np.where(known, long * (taken - self.long), 0.0)
         forming = known & (self.count <= BASELINE_READINGS)
-        step = np.where(forming, taken - self.baseline, 0.0)
-        grown = (1.0 - first) * (self.baseline_variance + first * (step * step))
+        self.baseline += np.where(forming, first * (taken - self.baseline), 0.0)
+        grown = self.baseline_variance + first * (square - self.baseline_variance)
         self.baseline_variance[...] = np.where(forming, grown, self.baseline_variance)
-        self.baseline += first * step
 
-    def _despiked(self, values: FloatArray, known: BoolArray, running: BoolArray, count: FloatArray) -> FloatArray:
-        """The readings, a lone glitch cut off; and remember what the next ones are compared with."""
-        lowest, highest = np.minimum(self.previous, self.before), np.maximum(self.previous, self.before)
-        room = np.maximum(_GLITCH_NOISES * np.sqrt(self.noise), _GLITCH_SHARE * np.abs(self.short))
-        room = np.where(self.count > _GLITCH_AFTER, room, np.inf)
-        taken = np.minimum(np.maximum(values, lowest - room), highest + room)
+    def _middle(self, values: FloatArray, known: BoolArray, newest: BoolArray) -> FloatArray:
+        """Median of the last five known readings, by the comparisons of a sorting network; and remember the newest."""
+        for name in _RECENT:
+            slot = getattr(self, name)
+            slot[...] = np.where(newest, values, slot)
+        a, b, c, d = (getattr(self, name) for name in _RECENT)
+        low = np.maximum(np.minimum(a, b), np.minimum(c, d))
+        high = np.minimum(np.maximum(a, b), np.maximum(c, d))
+        middle = np.maximum(np.minimum(low, high), np.minimum(np.maximum(low, high), values))
+        for older, newer in ((d, c), (c, b), (b, a), (a, values)):
+            older[...] = np.where(known, newer, older)
         raw = len(self.last)
-        spike = known[:raw] & (taken[:raw] != values[:raw])
-        self.spike_share += np.where(running, _CHECK_SHARE, 0.0) * (spike - self.spike_share)
-        second = known & (self.count > 1.0)
-        step = np.where(second, taken - self.previous, 0.0)
-        share = np.where(second, np.maximum(1.0 / np.maximum(count - 1.0, 1.0), 1.0 / _NOISE_READINGS), 0.0)
-        self.noise += share * (0.5 * step * step - self.noise)
-        self.before[...] = np.where(second, self.previous, np.where(known, values, self.before))
-        self.previous[...] = np.where(known, values, self.previous)
-        return taken
+        spread = np.sqrt(self.variance[:raw])
+        self.spike_share += np.where(known[:raw], _CHECK_SHARE, 0.0) * (
+            (np.abs(values[:raw] - middle[:raw]) > _SPIKE_DEVIATIONS * spread) - self.spike_share
+        )
+        return middle
 
     def _lag(self, since_h: FloatArray, running: BoolArray) -> None:
         self.seen += running

@@ -14,8 +14,9 @@ from pdm_platform.core import remaining_life, trees
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
 from pdm_platform.core.lives import SPEEDS, IntArray, Lives, evenly, speed_index
 from pdm_platform.core.novelty import NOVELTY_COLUMNS, NoveltyModel, fit_novelty
-from pdm_platform.core.remaining_life import QuantileModel, consumed_share
-from pdm_platform.core.serving import CONTRACT_KEY, LIFE_BOUNDS, SERVING_FILE, TOLD_BELOW_PERCENT, ServingFacts
+from pdm_platform.core.remaining_life import LifeModel, consumed_share
+from pdm_platform.core.serving import CONTRACT_KEY, SERVING_FILE, TOLD_BELOW_PERCENT, ServingFacts
+from pdm_platform.core.sensor_faults import SENSOR_INPUTS, fit_sensor
 from pdm_platform.core.signal_memory import BASELINE_READINGS
 from pdm_platform.core.signals import AGE_HOURS, INTERVAL_S, LAGS_HOURS
 from pdm_platform.core.trees import TreeSettings
@@ -25,35 +26,35 @@ _AGE, _INTERVAL, _SEEN = (FEATURE_NAMES.index(name) for name in (AGE_HOURS, INTE
 # What a model may look at. Age and interval would tell it the speed of a simulated life, and with it how long lives of
 # that speed last: learned by heart, not from wear.
 _OF_TIME: Final = (AGE_HOURS, INTERVAL_S, *LAGS_HOURS)
-SENSOR_COLUMNS: Final = tuple(
-    i for i, name in enumerate(FEATURE_NAMES) if name not in _OF_TIME and not name.endswith(("_long", "_baseline"))
-)
-WEAR_COLUMNS: Final = tuple(i for i in SENSOR_COLUMNS if FEATURE_NAMES[i] != "gap_ratio")
-LIFE_COLUMNS: Final = tuple(
+WEAR_COLUMNS: Final = tuple(
     i
     for i, name in enumerate(FEATURE_NAMES)
-    if name.endswith(("_change", "_change_medium", "_spread_ratio", "_trend", "_progress"))
+    if name not in (*_OF_TIME, "gap_ratio") and not name.endswith(("_long", "_baseline"))
+)
+_LIFE_TREES: Final = TreeSettings(
+    max_iter=150, learning_rate=0.06, max_leaf_nodes=12, min_samples_leaf=30, max_features=0.3
 )
 # Rows of one life in one state are alike: more of them cost time and teach nothing. Each life gives as many of each
 # state, so that a life of 10,000 readings does not drown fifty short ones, and the healthy majority not the failures:
 # sampling instead of weights, with which scikit-learn takes twice as long.
 _ROWS_OF_A_STATE: Final = 40
 _ROWS_OF_A_LIFE: Final = 120
-_ROWS_OF_A_FAULT: Final = 40
+# What passes over a pump without wearing it is rare in a life, and is what state must not be confused by.
+_ROWS_OF_A_DISTURBANCE: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class TrainedModels:
     """scikit-learn estimators, fitted on columns of the features.
 
-    state: index into STATES. health: percent. mode: index into MODE_CLASSES. sensor: 0, or 1 + index of the channel
-    whose sensor lies. life: share of life consumed. novelty: how far from healthy operation.
+    state: index into STATES. health: percent. mode: index into MODE_CLASSES. sensor: of rows of
+    sensor_faults.channel_rows, 1 where that channel's sensor lies; None where none did in training. life: share of life consumed. novelty: how far from healthy operation.
     """
 
     state: Any
     health: Any
     mode: Any
     sensor: Any
-    life: QuantileModel
+    life: LifeModel
     novelty: NoveltyModel
 
 
@@ -64,7 +65,7 @@ def train(lives: Lives, *, seed: int, progress: Progress, settings: TreeSettings
     """
     _require_all_states(lives)
     chosen = settings or TreeSettings()
-    rows = lives.rows(evenly(_life_of(lives) * len(STATES) + lives.state_index, _ROWS_OF_A_STATE))
+    rows = lives.rows(_teaching(lives))
     wear = trees.trainable(rows.features)[:, WEAR_COLUMNS]
     with trees.one_thread():
         progress(f"state: {len(rows)} readings of {len(np.unique(rows.device_ids))} pumps")
@@ -74,7 +75,7 @@ def train(lives: Lives, *, seed: int, progress: Progress, settings: TreeSettings
         progress("failure mode")
         mode = trees.classifier(chosen, seed).fit(wear, mode_target(rows))
         progress("sensor faults")
-        sensor = _sensor(lives, chosen, seed)
+        sensor = fit_sensor(lives, chosen, seed=seed)
     life = _life(lives, seed, progress)
     progress("novelty")
     return TrainedModels(state, health, mode, sensor, life, fit_novelty(lives, seed=seed))
@@ -85,22 +86,19 @@ def mode_target(lives: Lives) -> IntArray:
     return np.where(lives.health_percent > HEALTHY_ABOVE_PERCENT, 0, lives.mode_index)
 
 
+def _teaching(lives: Lives) -> IntArray:
+    """Rows for the models of wear: of each life and state as many, and some of what is no wear."""
+    life = _life_of(lives)
+    confusing = np.flatnonzero((lives.sensor_fault != "") | (lives.disturbance != ""))
+    every = evenly(life * len(STATES) + lives.state_index, _ROWS_OF_A_STATE)
+    return np.concatenate([every, confusing[evenly(life[confusing], _ROWS_OF_A_DISTURBANCE)]])
+
+
 def _life_of(lives: Lives) -> IntArray:
     return np.unique(lives.device_ids, return_inverse=True)[1]
 
 
-def _sensor(lives: Lives, settings: TreeSettings, seed: int) -> Any:
-    life, lies = _life_of(lives), lives.faulty_channel > 0
-    sound, faulty = np.flatnonzero(~lies), np.flatnonzero(lies)
-    index = [rows[evenly(life[rows], most)] for rows, most in ((sound, _ROWS_OF_A_LIFE), (faulty, _ROWS_OF_A_FAULT))]
-    if not len(faulty):
-        return None
-    rows = lives.rows(np.concatenate(index))
-    features = trees.trainable(rows.features)[:, SENSOR_COLUMNS]
-    return trees.classifier(settings, seed).fit(features, rows.faulty_channel)
-
-
-def _life(lives: Lives, seed: int, progress: Progress) -> QuantileModel:
+def _life(lives: Lives, seed: int, progress: Progress) -> LifeModel:
     told = np.flatnonzero(
         np.isfinite(lives.rul_hours)
         & (lives.health_percent < TOLD_BELOW_PERCENT)
@@ -113,8 +111,9 @@ def _life(lives: Lives, seed: int, progress: Progress) -> QuantileModel:
         )
     lives = lives.rows(told)
     lives = lives.rows(evenly(_life_of(lives), _ROWS_OF_A_LIFE))
-    return remaining_life.fit_quantiles(
-        lives.features[:, LIFE_COLUMNS],
+    return remaining_life.fit_life(
+        lambda: trees.regressor(_LIFE_TREES, seed),
+        trees.trainable(lives.features)[:, WEAR_COLUMNS],
         consumed_share(lives.features[:, _AGE].astype(np.float64), lives.rul_hours),
         lives.device_ids,
         speed_index(lives.features[:, _INTERVAL].astype(np.float64)),
@@ -140,8 +139,7 @@ def to_files(models: TrainedModels) -> dict[str, bytes]:
         "state": (models.state, WEAR_COLUMNS),
         "health": (models.health, WEAR_COLUMNS),
         "mode": (models.mode, WEAR_COLUMNS),
-        **({} if models.sensor is None else {"sensor": (models.sensor, SENSOR_COLUMNS)}),
-        **{name: (one, LIFE_COLUMNS) for name, one in zip(LIFE_BOUNDS, models.life.estimators, strict=True)},
+        "life": (models.life.estimator, WEAR_COLUMNS),
         "novelty": (models.novelty.forest, NOVELTY_COLUMNS),
     }
     facts = ServingFacts(
@@ -152,9 +150,13 @@ def to_files(models: TrainedModels) -> dict[str, bytes]:
             for name, (one, _) in estimators.items()
             if hasattr(one, "predict_proba")
         },
-        life_corrections=models.life.corrections.tolist(),
+        life_edges=models.life.offsets.edges.tolist(),
+        life_offsets=models.life.offsets.by_group.tolist(),
+        novelty_offset=float(models.novelty.forest.offset_),
         novelty_limit=models.novelty.limit,
     )
     stamp = {CONTRACT_KEY: FEATURE_CONTRACT}
     files = {f"{name}.onnx": trees.to_onnx(name, one, len(columns), stamp) for name, (one, columns) in estimators.items()}
+    if models.sensor is not None:
+        files["sensor.onnx"] = trees.to_onnx("sensor", models.sensor, SENSOR_INPUTS, stamp)
     return {**files, SERVING_FILE: msgspec.json.encode(facts)}

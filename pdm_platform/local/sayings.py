@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pdm_platform.contract.states import FAULTY_ABOVE_PERCENT
+import pandas as pd
+
+from pdm_platform.contract.states import FAULTY_ABOVE_PERCENT, HEALTHY_ABOVE_PERCENT
 from pdm_platform.contract.times import NS_PER_HOUR
 from pdm_platform.local.facts import FleetFacts
 from pdm_platform.local.failures import Failure, failed_at_ns
@@ -25,8 +27,9 @@ class Sayings:
     """Counts of predictions, unless said otherwise.
 
     intervals: of the remaining life, told of pumps that failed within the run. intervals_held: those in which the true
-    time lay. modes: failures for which a mode was told and the true one is known. sensors_missed: device and channel
-    of sensors that lied and were never called.
+    time lay. modes: failures for which a mode was told and the true one is known. novel_while_healthy: of the novel
+    ones, those of pumps whose true health was HEALTHY. sensors_missed: device and channel of sensors that lied and
+    were never called.
     """
 
     intervals: int
@@ -34,6 +37,7 @@ class Sayings:
     modes: int
     modes_right: int
     novel: int
+    novel_while_healthy: int
     novel_pumps: int
     provisional: int
     sensors: tuple[CalledSensor, ...]
@@ -54,6 +58,7 @@ def sayings_of(facts: FleetFacts, failures: Sequence[Failure]) -> Sayings:
         modes=len(known),
         modes_right=sum(known),
         novel=int(novel.sum()),
+        novel_while_healthy=_while_healthy(facts, novel),
         novel_pumps=int(said.loc[novel, "device_id"].nunique()),
         provisional=int((said["provisional"] > 0).sum()),
         sensors=sensors,
@@ -77,6 +82,13 @@ def _intervals(facts: FleetFacts, failures: Sequence[Failure]) -> tuple[int, int
         told += int(judged.sum())
         held += int((judged & (lower <= left_hours) & (left_hours <= upper)).sum())
     return told, held
+
+
+def _while_healthy(facts: FleetFacts, marked: "pd.Series[bool]") -> int:
+    """How many of the marked predictions belong to readings of pumps that were HEALTHY."""
+    truth = facts.telemetry[["device_id", "time_ns", "health_percent"]]
+    joined = facts.predictions.loc[marked, ["device_id", "time_ns"]].merge(truth, on=["device_id", "time_ns"])
+    return int((joined["health_percent"] > HEALTHY_ABOVE_PERCENT).sum())
 
 
 def _sensors(facts: FleetFacts) -> tuple[CalledSensor, ...]:

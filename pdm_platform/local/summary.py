@@ -54,6 +54,7 @@ class Summary:
     modes_told: int = 0
     modes_right: int = 0
     novel_readings: int = 0
+    novel_while_healthy: int = 0
     novel_pumps: int = 0
     provisional_readings: int = 0
     sensor_faults_called: int = 0
@@ -146,6 +147,7 @@ def _judged(facts: FleetFacts) -> dict[str, Any]:
         "modes_told": said.modes,
         "modes_right": said.modes_right,
         "novel_readings": said.novel,
+        "novel_while_healthy": said.novel_while_healthy,
         "novel_pumps": said.novel_pumps,
         "provisional_readings": said.provisional,
         "sensor_faults_called": len(said.sensors),

@@ -79,6 +79,7 @@ def _doubts(summary: Summary) -> str:
     if summary.sensor_faults_right is not None:
         sensors += f", right {summary.sensor_faults_right}, missed {summary.sensor_faults_missed}"
     return (
-        f"{summary.novel_readings} novel readings on {summary.novel_pumps} pumps; {sensors};"
+        f"{summary.novel_readings} novel readings on {summary.novel_pumps} pumps, {summary.novel_while_healthy} of them"
+        f" while HEALTHY; {sensors};"
         f" {summary.provisional_readings} predictions provisional"
     )

@@ -22,7 +22,7 @@ _BAR_CELLS, _NARROW_BAR_CELLS = 20, 6
 _WIDTH_FOR_WORDS = 120
 _WIDE = ("pump", "state", "sure", "health", "life left (90 %)", "failure mode", "doubts, alarm")
 _NARROW = ("pump", "state", "health", "life left (90 %)", "mode", "doubts")
-_LEGEND = "N novel: like nothing known   S sensor that may lie   ? not yet sure of this pump"
+_LEGEND = "N HEALTHY, but like no healthy pump known   S sensor that may lie   ? not yet sure"
 _DOUBT = "magenta"
 
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from pdm_platform.contract.failure_modes import FailureMode
 from pdm_platform.contract.payloads import Prediction
+from pdm_platform.contract.states import State
 
 _MODES: Final[dict[str, str]] = {
     FailureMode.BEARING_WEAR: "bearing",
@@ -73,9 +74,14 @@ def channel_name(channel: str) -> str:
     return _CHANNELS.get(channel, channel)[:_SHORT_CELLS]
 
 
+def is_odd(prediction: Prediction) -> bool:
+    """Told HEALTHY, but like no healthy pump: a worn one is novel by itself, and that is no news."""
+    return prediction.novel and prediction.state is State.HEALTHY
+
+
 def short_marks(prediction: Prediction) -> str:
     """What makes the rest doubtful, in letters: `N` novel, `S temp` a sensor that may lie, `?` not yet sure."""
-    found = ["N"] if prediction.novel else []
+    found = ["N"] if is_odd(prediction) else []
     if prediction.sensor_fault is not None:
         found.append(f"S {channel_name(prediction.sensor_fault)}")
     if prediction.provisional:
@@ -85,7 +91,7 @@ def short_marks(prediction: Prediction) -> str:
 
 def marks(prediction: Prediction) -> str:
     """The same in words: `novel, sensor temperature?, not yet sure`."""
-    found = ["novel"] if prediction.novel else []
+    found = ["novel"] if is_odd(prediction) else []
     if prediction.sensor_fault is not None:
         found.append(f"sensor {prediction.sensor_fault}?")
     if prediction.provisional:

@@ -46,5 +46,5 @@ def test_no_query_fails_where_a_field_was_never_written(older: SiteStore, name: 
 
     wanted = ("Next to fail A", "Mean health A") if name == "fleet" else ("Remaining life A", "Health A", "State A")
     assert [where for where in wanted if not told[where]] == []
-    unsaid = ("Doubtful A", "Novel readings A") if name == "fleet" else ("Novelty A",)
+    unsaid = ("Doubtful A", "Novel A") if name == "fleet" else ("Novelty A",)
     assert [where for where in unsaid if told[where]] == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from pdm_platform.core.judgement.remaining import Remaining, judge_remaining
 from pdm_platform.core.judgement.training_facts import Training
 from pdm_platform.core.judgement.verdicts import Verdicts, retold
 from pdm_platform.core.judgement.weights import per_life_mean
+
+_MORE: Final = "More lives are needed: `pdmctl simulate training` publishes them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,7 @@ def judge(
     costs, rule: the assumptions where left out. Raises TrainingError where there is nothing to judge.
     """
     if not len(verdicts):
-        raise TrainingError(
-            "nothing to judge: there is no unseen reading",
-            hint="More lives are needed: `pdmctl simulate training` publishes them.",
-        )
+        raise TrainingError("nothing to judge: there is no unseen reading", hint=_MORE)
     table, in_time = costs or CostTable(), rule or InTime()
     outcomes = judge_lives(verdicts, in_time)
     error = np.abs(verdicts.told.health_percent - verdicts.truth.health_percent)

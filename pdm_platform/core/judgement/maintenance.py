@@ -180,7 +180,7 @@ def _active_at(failure: int | None, warnings: list[Warned]) -> Warned | None:
     """A warning raised by the very reading that is BROKEN announces nothing."""
     if failure is None:
         return None
-    return next((warned for warned in warnings if warned.row < failure <= warned.until - 1), None)
+    return next((warned for warned in warnings if warned.row < failure < warned.until), None)
 
 
 def _last_mode(mode_index: IntArray, wearing: bool) -> str:

@@ -11,7 +11,14 @@ from pdm_platform.contract.measurements import MEASUREMENTS, PUMP_LABELS, PUMP_T
 from pdm_platform.contract.payloads import Alarm, Labelled, ModelPointer, ModelStatus, Prediction, Rejected, Telemetry
 from pdm_platform.contract.states import STATES
 from pdm_platform.contract.topics import Kind, Topics
-from pdm_platform.core.alarms import CONDITION, SEVERITIES
+from pdm_platform.core.alarms import (
+    CLEAR_AFTER_READINGS,
+    CONDITION,
+    CONDITIONS,
+    FLAG_SEVERITIES,
+    RAISE_AFTER_READINGS,
+    SEVERITIES,
+)
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "contract.md").read_text(encoding="utf-8")
 
@@ -79,4 +86,8 @@ def test_the_sensor_faults_and_disturbances_are_in_the_document() -> None:
 def test_the_conditions_of_alarms_are_in_the_document_with_their_severities() -> None:
     described = rows(section("Conditions"))
 
+    assert set(described) == set(CONDITIONS)
     assert all(f"{severity} {state.value}" in described[CONDITION] for state, severity in SEVERITIES.items())
+    assert all(f"| {severity} |" in described[name] for name, severity in FLAG_SEVERITIES.items())
+    assert all(f"from {RAISE_AFTER_READINGS} " in line for line in described.values())
+    assert all(f"until {CLEAR_AFTER_READINGS} " in line for line in described.values())

@@ -309,7 +309,8 @@ def test_intervals_modes_novelty_and_sensor_faults_are_counted_against_the_truth
     assert (summary.intervals_told, summary.interval_share_held) == (10, 0.5)
     assert (summary.intervals_at_warning, summary.intervals_at_warning_held) == (1, 0)
     assert (summary.modes_told, summary.modes_right) == (1, 0)
-    assert (summary.novel_readings, summary.novel_pumps, summary.provisional_readings) == (5, 1, 3)
+    assert (summary.novel_readings, summary.novel_while_healthy, summary.novel_pumps) == (5, 3, 1)
+    assert summary.provisional_readings == 3
     counts = (summary.sensor_faults_called, summary.sensor_faults_right, summary.sensor_faults_missed)
     assert counts == (2, 1, 1)
     [failed] = summary.failed_pumps
@@ -339,7 +340,8 @@ def test_the_terminal_shows_what_was_told_beside_what_was_so(tmp_path: Path) -> 
     )
     assert "50% of 10 intervals (90 %) held the truth, 0 of 1 at the warning" in text
     assert "0 of 1 failures were of the mode that was told" in text
-    assert "5 novel readings on 1 pumps; sensor faults called 2, right 1, missed 1; 3 predictions provisional" in text
+    assert "5 novel readings on 1 pumps, 3 of them while HEALTHY; sensor faults called 2, right 1, missed 1" in text
+    assert "3 predictions provisional" in text
 
 
 def test_where_models_say_nothing_more_and_nobody_knows_the_truth_nothing_is_made_up(tmp_path: Path) -> None:

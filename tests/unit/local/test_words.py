@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
@@ -68,6 +69,12 @@ def test_what_is_doubtful_is_marked_and_what_is_not_is_left_blank() -> None:
 
     assert (short_marks(sure), marks(sure)) == ("", "")
     assert (short_marks(lies), marks(lies)) == ("N S temp ?", "novel, sensor temperature?, not yet sure")
+
+
+def test_that_a_worn_pump_is_unlike_healthy_ones_is_no_news() -> None:
+    worn = msgspec.structs.replace(prediction(novel=True), state=State.FAULTY)
+
+    assert (short_marks(worn), marks(worn)) == ("", "")
 
 
 def test_every_channel_has_a_short_name_of_its_own() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.draws import Stream, normals, philox, uniforms
+from simulators.draws import Stream, chances, noise_keys, normals, philox, uniforms
 
 WORD = 0xFFFFFFFF
 
@@ -37,18 +37,40 @@ def test_philox_gives_the_published_known_answers(
 def test_a_draw_depends_on_its_place_alone(seed: int, places: list[tuple[int, int, int]]) -> None:
     pump, generation, step = np.array(places, dtype=np.int64).T
 
-    together = normals(seed, pump, generation, step)
-    alone = [normals(seed, *(np.array([word]) for word in place))[0] for place in places]
+    together = normals(noise_keys(seed, pump, generation), step)
+    chance = chances(noise_keys(seed, pump, generation), Stream.CHAOS, step)
 
-    assert np.array_equal(together, np.array(alone))
+    for row, place in enumerate(places):
+        key = noise_keys(seed, *place[:2])
+        assert np.array_equal(normals(key, step[row : row + 1])[:, 0], together[:, row])
+        assert np.array_equal(chances(key, Stream.CHAOS, step[row : row + 1])[0], chance[row])
 
 
 def test_noise_is_standard_normal_and_its_eight_columns_are_independent() -> None:
-    drawn = normals(7, 3, 0, np.arange(50_000))
+    drawn = normals(noise_keys(7, 3, 0), np.arange(50_000)).T
 
     assert np.abs(drawn.mean(axis=0)).max() < 0.02
     assert np.abs(drawn.std(axis=0) - 1.0).max() < 0.02
     assert np.abs(np.corrcoef(drawn.T) - np.eye(8)).max() < 0.02
+
+
+def test_noise_is_independent_from_step_to_step_and_from_pump_to_pump() -> None:
+    steps = np.arange(50_000)
+
+    one, other = (normals(noise_keys(7, pump, 0), steps) for pump in (3, 4))
+
+    assert abs(np.corrcoef(one[0], other[0])[0, 1]) < 0.02
+    assert abs(np.corrcoef(one[0, :-1], one[0, 1:])[0, 1]) < 0.02
+
+
+def test_chances_are_even_and_streams_share_none() -> None:
+    key, steps = noise_keys(7, 3, 0), np.arange(20_000)
+
+    one, other = (chances(key, stream, steps) for stream in (Stream.CHAOS, Stream.SENSOR))
+
+    assert np.abs(np.quantile(one, [0.1, 0.5, 0.9]) - [0.1, 0.5, 0.9]).max() < 0.01
+    assert not np.isin(one[:, 0].round(9), other[:, 0].round(9)).all()
+    assert abs(np.corrcoef(one[:, 0], other[:, 0])[0, 1]) < 0.03
 
 
 def test_streams_seeds_pumps_and_generations_share_no_numbers() -> None:

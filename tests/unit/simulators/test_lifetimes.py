@@ -36,7 +36,9 @@ def test_lives_follow_the_smallest_of_the_weibull_lives_within_the_bounds() -> N
     drawn = lives(Speed.STRESS).readings
 
     grid = np.arange(pace.min_readings, pace.max_readings)
-    below = np.abs((drawn[:, None] <= grid).mean(axis=0) - np.searchsorted(np.sort(expected), grid, "right") / len(expected))
+    below = np.abs(
+        (drawn[:, None] <= grid).mean(axis=0) - np.searchsorted(np.sort(expected), grid, "right") / len(expected)
+    )
     # the Kolmogorov-Smirnov bound at 0.1 %
     assert below.max() < 1.95 / COUNT**0.5
 

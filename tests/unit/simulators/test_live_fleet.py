@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pdm_platform.contract.failure_modes import Disturbance
 from pdm_platform.contract.payloads import Telemetry, decode
 from pdm_platform.contract.times import NS_PER_MS
 from simulators.live import CATCH_UP_MS, Event, EventKind, LiveFleet
-from simulators.plans import FleetPlan
+from simulators.plans import FleetPlan, parse_chaos, parse_sensor_faults
+from simulators.pump import FAILURE_MODES
 
 START_MS = 1_770_000_000_000
 
@@ -60,7 +62,7 @@ def test_nothing_is_sent_before_it_is_due() -> None:
     assert fleet.next_due_ms == START_MS
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(pauses_ms=st.lists(st.integers(1, 9_000), min_size=1, max_size=12))
 def test_readings_do_not_depend_on_when_they_are_fetched(pauses_ms: list[int]) -> None:
     plan = plan_of(chaos_pumps=1)
@@ -96,10 +98,25 @@ def test_the_other_pumps_hardly_wear() -> None:
     ends = [sent[-1] for device, sent in by_device(readings).items() if device not in failed]
 
     assert len(ends) == 4
-    assert all(end.health_percent is not None and end.health_percent > 97 for end in ends)
+    assert all(end.health_percent is not None and end.health_percent > 95 for end in ends)
 
 
-def test_a_repaired_pump_starts_again_as_new_and_says_when() -> None:
+def test_pumps_that_fail_fail_of_different_causes() -> None:
+    _, events = run_for(80, pumps=10, failing=8)
+
+    causes = [event.detail for event in events if event.kind is EventKind.FAILURE]
+
+    assert sorted(causes) == sorted(FAILURE_MODES)
+
+
+def test_a_fleet_that_does_not_wear_stays_new() -> None:
+    readings, events = run_for(60, failing=0, wearing=False)
+
+    assert {reading.health_percent for reading in readings} == {100.0}
+    assert not events
+
+
+def test_a_repaired_pump_starts_again_and_says_when_and_how_well() -> None:
     readings, events = run_for(60, repair_after_s=5.0)
 
     repairs = [event for event in events if event.kind is EventKind.REPAIR]
@@ -108,7 +125,9 @@ def test_a_repaired_pump_starts_again_as_new_and_says_when() -> None:
         sent = by_device(readings)[repair.device_id]
         again = next(reading for reading in sent if reading.last_maintenance is not None)
         before = sent[sent.index(again) - 1]
-        assert (before.health_percent, again.health_percent) == (0.0, 100.0)
+        quality = float(repair.detail.removeprefix("quality "))
+        assert before.health_percent == 0.0
+        assert again.health_percent == pytest.approx(100.0 * quality, abs=0.06)
         assert int(again.timestamp or 0) - int(before.timestamp or 0) == 5_000
         assert int(again.timestamp or 0) * NS_PER_MS == repair.time_ns
         assert again.measurement_id == (before.measurement_id or 0) + 1
@@ -152,12 +171,34 @@ def test_what_disturbs_a_pump_is_told_and_seen() -> None:
     disturbed = {event.device_id for event in events}
     assert len(disturbed) == 1
     sent = {int(reading.timestamp or 0): reading for reading in by_device(readings)[disturbed.pop()]}
-    glitches = {event.time_ns // NS_PER_MS for event in events if event.kind is EventKind.GLITCH}
+    glitches = {event.time_ns // NS_PER_MS for event in events if event.kind is EventKind.MECHANICAL_SPIKE}
     assert {moment for moment, reading in sent.items() if (reading.vibration_rms or 0) > 11.9} == glitches
     assert glitches
     (spell, *_) = (event for event in events if event.kind is EventKind.HEATWAVE)
     began = spell.time_ns // NS_PER_MS
     assert (sent[began].temperature or 0) - (sent[began - 200].temperature or 0) > 10
+
+
+@pytest.mark.parametrize("name", list(Disturbance))
+def test_each_scenario_is_told_as_it_begins_by_its_own_name(name: Disturbance) -> None:
+    _, events = run_for(60, failing=0, chaos_pumps=3, chaos=parse_chaos([f"{name}:0.05:6"]))
+
+    assert len(events) > 3
+    assert {(event.kind.value, event.readings) for event in events} == {(name.value, 6)}
+    assert all(event.step >= 40 for event in events)
+
+
+def test_a_lying_sensor_is_told_with_its_channel() -> None:
+    rules = parse_sensor_faults(["dropout:0.05:8"])
+    readings, events = run_for(60, failing=0, chaos_pumps=1, chaos=(), sensor_faults=rules)
+
+    assert {event.kind for event in events} == {EventKind.SENSOR_FAULT}
+    sent = by_device(readings)[events[0].device_id]
+    for event in events:
+        channel, kind = event.detail.split(":")
+        told = [getattr(reading, channel) for reading in sent[event.step : event.step + event.readings]]
+        assert kind == "dropout"
+        assert None in told
 
 
 def test_a_heatwave_warms_the_whole_fleet() -> None:
@@ -169,7 +210,8 @@ def test_a_heatwave_warms_the_whole_fleet() -> None:
 
 
 def test_a_fleet_that_goes_on_sends_what_one_without_an_interruption_would_have_sent() -> None:
-    plan = plan_of(chaos_pumps=2, repair_after_s=3.0)
+    faults = parse_sensor_faults(["freeze:0.02:10", "clock_skew:0.01:5"])
+    plan = plan_of(chaos_pumps=2, repair_after_s=3.0, sensor_faults=faults)
     whole, resumed = LiveFleet(plan, START_MS), LiveFleet(plan, START_MS)
     drain(whole, START_MS + 45_000)
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdm_platform.contract.errors import SettingsError
+from pdm_platform.contract.failure_modes import Disturbance, FailureMode, SensorFault
 from pdm_platform.contract.payloads import Labelled, decode
 from pdm_platform.contract.states import STATES, State, state_of
 from pdm_platform.contract.times import NS_PER_MS, time_ns_of
@@ -32,7 +33,8 @@ def time_of(payload: Labelled) -> int:
 
 
 def test_readings_come_in_the_order_of_time_within_the_two_days_before_the_end() -> None:
-    times = [time_of(payload) for _, payload in payloads_of(LivesPlan(stress=5, accelerated=3, nominal=1))]
+    plan = LivesPlan(stress=5, accelerated=3, nominal=1, sensor_fault_share=0.0)
+    times = [time_of(payload) for _, payload in payloads_of(plan)]
 
     assert times == sorted(times)
     assert times[0] >= END_NS - SPAN_MS * NS_PER_MS
@@ -40,13 +42,14 @@ def test_readings_come_in_the_order_of_time_within_the_two_days_before_the_end()
 
 
 def test_a_device_counts_from_zero_at_its_own_interval_down_to_no_remaining_life() -> None:
-    life = [payload for _, payload in payloads_of(LivesPlan(stress=3)) if payload.device_id == "life-7-stress-002"]
+    plan = LivesPlan(stress=3, accelerated=0, nominal=0, sensor_fault_share=0.0)
+    life = [payload for _, payload in payloads_of(plan) if payload.device_id == "life-7-stress-002"]
 
     assert [payload.measurement_id for payload in life] == list(range(len(life)))
     assert set(np.diff([time_of(payload) for payload in life]).tolist()) == {1_000 * NS_PER_MS}
     assert (life[0].health_percent, life[0].ground_truth) == (100.0, State.HEALTHY)
     assert (life[-1].health_percent, life[-1].ground_truth, life[-1].rul_hours) == (0.0, State.BROKEN, 0.0)
-    assert {payload.failure_mode for payload in life} < set(FAILURE_MODES)
+    assert {payload.failure_mode for payload in life} <= set(FAILURE_MODES)
 
 
 def test_topic_payload_and_state_agree() -> None:
@@ -60,8 +63,39 @@ def test_topic_payload_and_state_agree() -> None:
 def test_the_default_plan_has_enough_of_every_state() -> None:
     states = Counter(payload.ground_truth for _, payload in payloads_of(LivesPlan()))
 
-    assert 25_000 < states.total() < 36_000
-    assert all(states[state] > 1_000 for state in STATES)
+    assert 100_000 < states.total() < 160_000
+    assert all(states[state] > 3_000 for state in STATES)
+
+
+def test_a_plan_of_sixty_lives_has_every_failure_mode_sensor_fault_and_disturbance() -> None:
+    payloads = [payload for _, payload in payloads_of(LivesPlan(stress=60, accelerated=0, nominal=0))]
+
+    assert {payload.failure_mode for payload in payloads} == {mode.value for mode in FailureMode}
+    kinds = {payload.sensor_fault.partition(":")[2] for payload in payloads if payload.sensor_fault}
+    assert kinds == {fault.value for fault in SensorFault}
+    assert {payload.disturbance for payload in payloads if payload.disturbance} == {one.value for one in Disturbance}
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (0.35, 20, 50), (1.0, 100, 100)])
+def test_the_planned_share_of_the_lives_has_an_episode_after_its_baseline(share: float, low: int, high: int) -> None:
+    plan = LivesPlan(stress=100, accelerated=0, nominal=0, sensor_fault_share=share, disturbance_share=share)
+    payloads = [payload for _, payload in payloads_of(plan)]
+
+    faulty = [payload for payload in payloads if payload.sensor_fault]
+    disturbed = [payload for payload in payloads if payload.disturbance]
+
+    for found in (faulty, disturbed):
+        assert low <= len({payload.device_id for payload in found}) <= high
+        assert all((payload.measurement_id or 0) >= 40 for payload in found)
+
+
+def test_no_two_readings_of_a_device_share_their_time_although_clocks_run_behind() -> None:
+    payloads = [payload for _, payload in payloads_of(LivesPlan(stress=80, sensor_fault_share=1.0, nominal=0))]
+
+    places = Counter((payload.device_id, payload.timestamp) for payload in payloads)
+
+    assert any(payload.sensor_fault == "timestamp:clock_skew" for payload in payloads)
+    assert max(places.values()) == 1
 
 
 def test_a_larger_plan_adds_lives_and_moves_none() -> None:
@@ -73,7 +107,7 @@ def test_a_larger_plan_adds_lives_and_moves_none() -> None:
     assert set(few) < set(many)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(cuts=st.lists(st.integers(0, 500), max_size=6))
 def test_bytes_do_not_depend_on_where_a_campaign_is_cut(cuts: list[int]) -> None:
     lives = Lives.lay_out(LivesPlan(stress=3, accelerated=0, nominal=0), END_NS)

@@ -16,7 +16,9 @@ def one(value: float) -> machine.Array:
     return np.array([value])
 
 
-def point(speed: float = 1.0, resistance: float = 0.65, trim: float = 1.0, leak: float = 0.0, clog: float = 0.0) -> tuple[float, float]:  # fmt: skip
+def point(
+    speed: float = 1.0, resistance: float = 0.65, trim: float = 1.0, leak: float = 0.0, clog: float = 0.0
+) -> tuple[float, float]:
     flow, head = machine.operating_point(one(speed), one(resistance), one(trim), one(leak), one(clog))
     return float(flow[0]), float(head[0])
 

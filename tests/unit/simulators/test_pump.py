@@ -13,8 +13,8 @@ from simulators import duty
 from simulators.pump import FAILURE_MODES, WORST_REPAIR, Fleet, Readings, vibration_rms
 from tests.unit.simulators.fleets import fleet_of, pumps_failing_of, steady, unworn, whole_life
 
-# ISO 10816-7:2009, table 1, category II, up to 200 kW: the boundaries of zones A/B and C/D in mm/s
-ZONE_B_MM_S, ZONE_D_MM_S = 3.2, 6.1
+# where zones B, C and D begin in mm/s. Source: ISO 10816-7:2009, table 1, category II, up to 200 kW
+ZONE_B_MM_S, ZONE_C_MM_S, ZONE_D_MM_S = 3.2, 5.1, 8.5
 
 
 @given(seed=st.integers(0, 2**64 - 1), pump=st.integers(0, 9))
@@ -119,17 +119,19 @@ def test_unbalance_shows_across_the_shaft_and_misalignment_along_it() -> None:
     assert axial_share("unbalance") < 0.5
 
 
-def test_new_pumps_lie_in_zone_a_and_those_that_vibration_fails_around_zone_d() -> None:
+def test_new_pumps_lie_in_zone_a_and_those_that_vibration_fails_in_zone_c_or_d() -> None:
     fleet = fleet_of(160)
     ends = {
-        mode: np.median([whole_life(fleet, int(pump)).channels[-3:, 3].mean() for pump in pumps_failing_of(fleet, mode)])
+        mode: np.median(
+            [whole_life(fleet, int(pump)).channels[-3:, 3].mean() for pump in pumps_failing_of(fleet, mode)]
+        )
         for mode in ("bearing_wear", "unbalance", "misalignment", "cavitation")
     }
 
     first = np.concatenate([whole_life(fleet, pump).channels[:40, 3] for pump in range(160)])
 
     assert np.quantile(first, 0.99) < ZONE_B_MM_S
-    assert all(0.8 * ZONE_D_MM_S < end < 1.6 * ZONE_D_MM_S for end in ends.values()), ends
+    assert all(ZONE_C_MM_S < end < 1.3 * ZONE_D_MM_S for end in ends.values()), ends
 
 
 def test_a_new_pump_is_the_rated_one_and_pumps_differ_by_some_percent() -> None:

@@ -111,6 +111,15 @@ def test_a_perfect_model_is_calibrated() -> None:
     assert (found.state.ece, found.severe.ece, found.mode.ece, found.brier) == (0.0, 0.0, 0.0, 0.0)
 
 
+def test_where_the_mode_is_not_known_its_probability_is_not_judged() -> None:
+    modes = np.full(100, -1)
+    modes[:50] = 1
+    half = changed(life(), truth={"mode_index": modes})
+
+    assert calibrate(half).mode.ece == 0.0
+    assert np.isnan(calibrate(changed(life(), truth={"mode_index": np.full(100, -1)})).mode.ece)
+
+
 def test_means_over_lives_pass_over_what_is_not_known() -> None:
     owner = np.array([0, 0, 0, 1, 2])
 

@@ -44,6 +44,24 @@ def test_a_condition_is_compared_with_the_same_lives_and_states_only() -> None:
     assert (found.worse, found.worse_without) == (0.0, 0.0)
 
 
+def test_a_state_in_which_the_life_was_never_undisturbed_has_nothing_to_compare_with() -> None:
+    hot = marked(told_faulty(life("a"), range(5)), "disturbance", "heatwave", range(5, 30))
+    whole = told_faulty(marked(life("b"), "disturbance", "heatwave", range(100)), range(100))
+
+    (found,) = judge_conditions(together(hot, whole)).disturbances
+
+    assert found.worse == 0.0
+    assert found.worse_without == pytest.approx(20 / 25)  # all five plain readings of HEALTHY lied, of WARNING none
+
+
+def test_a_warning_raised_once_the_pump_is_truly_faulty_is_meant_for_the_pump() -> None:
+    turned = marked(life(readings=101), "sensor_fault", "rpm:drift", range(40, 80))  # FAULTY from 65 on, raised at 67
+
+    found = judge_conditions(turned).all_episodes
+
+    assert (found.judged, found.mistaken) == (1, 0)
+
+
 def test_a_lying_sensor_that_raises_a_warning_was_taken_for_the_machine() -> None:
     lied = marked(told_faulty(life(), range(10, 15)), "sensor_fault", "temperature:bias", range(8, 18))
 
@@ -114,6 +132,7 @@ def test_a_device_on_both_sides_is_a_leak() -> None:
     leak = leaked(["a", "b", "b"], rows_of(1), ["b", "c"], rows_of(2))
 
     assert (leak.devices, leak.total) == (1, 1)
+    assert leak._replace(rows=3).total == 4
 
 
 def test_a_pump_that_was_renamed_is_known_by_its_readings() -> None:

@@ -130,6 +130,16 @@ def test_a_fleet_is_counted_in_lives_hours_and_doubt() -> None:
     assert found.mode_named_share == 1.0
 
 
+def test_a_mode_that_is_not_known_cannot_be_named_right_or_wrong() -> None:
+    unknown = changed(life("b", readings=101), truth={"mode_index": np.full(101, -1)})
+    wrong = changed(life("c", readings=101), told={"mode_probabilities": np.eye(9)[np.full(101, 4)]})
+
+    found = summarise(judge_lives(together(life("a", readings=101), unknown, wrong), InTime()))
+
+    assert found.failures_warned == 3
+    assert found.mode_named_share == 0.5
+
+
 def test_without_a_failure_nothing_is_known_of_warnings() -> None:
     found = summarise(judge_lives(life(wearing=False), InTime()))
 
