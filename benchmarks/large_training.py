@@ -37,7 +37,7 @@ LIFE_READINGS: Final = 10_000
 STEP_S: Final = 10
 STAGES: Final = ("validate", "features", "sample")
 TARGET_GB: Final = 4.0
-_SAMPLE_S: Final = 0.02
+_SAMPLE_S: Final = 0.1
 _NEW: Final = np.array([0.6, 0.6, 0.5, 1.0, 38.0, 4.2, 7.8, 2_850.0])
 _WORN: Final = np.array([5.0, 5.0, 4.0, 8.1, 70.0, 3.0, 9.5, 2_780.0])
 _NOISE: Final = 0.02
@@ -205,7 +205,7 @@ def _draw(costs: list[Cost], path: Path) -> None:
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     seconds, memory = figure.subplots(1, 2)
     for stage in STAGES:
-        points = [cost for cost in costs if cost.stage == stage]
+        points = sorted((cost for cost in costs if cost.stage == stage), key=lambda cost: cost.readings)
         millions = [cost.readings / 1e6 for cost in points]
         seconds.plot(millions, [cost.wall_s for cost in points], marker="o", label=stage)
         memory.plot(millions, [cost.peak_gb for cost in points], marker="o", label=stage)

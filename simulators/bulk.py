@@ -34,7 +34,7 @@ def simulate_arrays(fleet: Fleet, *, readings: int | None = None, workers: int =
 
     readings: so many of each pump instead of its whole life; needed where pumps do not wear. workers: threads.
     """
-    return _in_order(lambda place: _block(fleet, *place), _places(fleet, readings), workers)
+    return _in_order(lambda place: block_of(fleet, *place), places(fleet, readings), workers)
 
 
 def simulate_json(
@@ -48,24 +48,25 @@ def simulate_json(
     interval_ms = np.round(fleet.interval_s * 1_000).astype(np.int64)
 
     def lines(place: tuple[IntArray, IntArray]) -> bytes:
-        block = _block(fleet, *place)
+        block = block_of(fleet, *place)
         interval = interval_ms[block.pump]
         time_ms = start_ms[block.pump] + block.step * interval
         time_ms -= np.round(block.observed.behind * interval).astype(np.int64)
         health = 100.0 * (1.0 - block.observed.wear.astype(np.float64))
         return form.write(block.pump, block.observed.channels, health, block.step, time_ms)
 
-    return _in_order(lines, _places(fleet, readings), workers)
+    return _in_order(lines, places(fleet, readings), workers)
 
 
-def _block(fleet: Fleet, pump: IntArray, step: IntArray) -> Block:
+def block_of(fleet: Fleet, pump: IntArray, step: IntArray) -> Block:
+    """Readings of these pumps (indices) at these steps, some thousands, both shape (n,)."""
     # one pump's parameters need no copy for each step
     alone = pump[:1] if pump[0] == pump[-1] else pump
     return Block(pump, step, observe(fleet, alone, step))
 
 
-def _places(fleet: Fleet, readings: int | None) -> Iterator[tuple[IntArray, IntArray]]:
-    """Pump and step of every reading, in pieces: a long life in several, many short ones in one."""
+def places(fleet: Fleet, readings: int | None) -> Iterator[tuple[IntArray, IntArray]]:
+    """Pump and step of every reading, in pieces: a long life in several, many short lives in one."""
     lengths = fleet.life.readings if readings is None else np.full(len(fleet.number), readings)
     waiting: list[tuple[int, int]] = []
     room = CHUNK

@@ -41,7 +41,7 @@ class Episode:
 
 
 class Schedule(Protocol):
-    """What happens when. keys: (2, n), of `draws.noise_keys`. pump: (n,) or (1,), indices. step: (n,), of their lives."""
+    """What happens when. keys: (2, n), of `draws.noise_keys`. pump: (n,) or (1,), indices. step: (n,), of a life."""
 
     def at(self, keys: Keys, pump: IntArray, step: IntArray) -> Iterator[Episode]: ...
 

@@ -24,8 +24,7 @@ _FOUR_DIGITS: Final = 10_000
 _WORD, _TIME_WORDS = 4, 4
 _FIELDS: Final = (*CHANNEL_NAMES, "measurement_id", "timestamp", "health_percent")
 _SCALES: Final = 10.0 ** np.array([*DECIMALS, PERCENT_DECIMALS])[:, None]
-# lines put together at once: they stay in the second-level cache
-_ROWS: Final = 2_048
+_ROWS: Final = 4096
 _MAX_COUNT: Final = 10**8
 # 1973 to the year 318857: 12 to 16 digits
 _TIMES_MS: Final = (10**11, 10**16)
@@ -68,23 +67,33 @@ class LineFormat:
         time_ms: IntArray,
     ) -> bytes:
         """Lines of n readings: pump index (n,), channels (8, n), health (n,), sequence number and epoch ms (n,)."""
-        first, second, odd = _numbers(channels, health_percent)
-        odd |= (measurement_id >= _MAX_COUNT) | (time_ms < _TIMES_MS[0]) | (time_ms >= _TIMES_MS[1])
-        columns: dict[int, Words] = {}
-        for row, name in enumerate((*CHANNEL_NAMES, "health_percent")):
-            columns |= _beside(self.fields[name], first[row], second[row])
-        columns |= _beside(self.fields["measurement_id"], *_count(np.where(odd, 0, measurement_id)))
-        columns |= _beside(self.fields["timestamp"], *_time(np.where(odd, _TIMES_MS[0], time_ms)))
         parts = []
+        # few at once: their columns stay in the second-level cache
         for start in range(0, len(pump), _ROWS):
             rows = slice(start, start + _ROWS)
-            lines = np.empty((len(pump[rows]), len(self.template)), dtype=np.uint32)
-            lines[:] = self.template
-            lines[:, self.device_at : self.device_at + self.devices.shape[1]] = self.devices[pump[rows]]
-            for at, words in columns.items():
-                lines[:, at] = words[rows]
-            parts.append(lines.tobytes())
-        text = b"".join(parts)
+            parts.append(
+                self._few(pump[rows], channels[:, rows], health_percent[rows], measurement_id[rows], time_ms[rows])
+            )
+        return b"".join(parts)
+
+    def _few(
+        self,
+        pump: IntArray,
+        channels: Float32Array,
+        health_percent: FloatArray,
+        measurement_id: IntArray,
+        time_ms: IntArray,
+    ) -> bytes:
+        first, second, odd = _numbers(channels, health_percent)
+        odd |= (measurement_id >= _MAX_COUNT) | (time_ms < _TIMES_MS[0]) | (time_ms >= _TIMES_MS[1])
+        lines = np.empty((len(pump), len(self.template)), dtype=np.uint32)
+        lines[:] = self.template
+        lines[:, self.device_at : self.device_at + self.devices.shape[1]] = self.devices[pump]
+        for row, name in enumerate((*CHANNEL_NAMES, "health_percent")):
+            _put(lines, self.fields[name], first[row], second[row])
+        _put(lines, self.fields["measurement_id"], *_count(np.where(odd, 0, measurement_id)))
+        _put(lines, self.fields["timestamp"], *_time(np.where(odd, _TIMES_MS[0], time_ms)))
+        text = lines.tobytes()
         if not odd.any():
             return text
         return self._with_odd(text, np.flatnonzero(odd), channels, health_percent, measurement_id, time_ms)
@@ -121,8 +130,9 @@ def _justified(line: bytes) -> bytes:
     return line[:-1] + b" " * (-len(line) % _WORD) + line[-1:]
 
 
-def _beside(at: int, *words: Words) -> dict[int, Words]:
-    return {at + place: word for place, word in enumerate(words)}
+def _put(lines: Words, at: int, *columns: Words) -> None:
+    for place, words in enumerate(columns):
+        lines[:, at + place] = words
 
 
 def _numbers(channels: Float32Array, health_percent: FloatArray) -> tuple[Words, Words, NDArray[np.bool_]]:
@@ -138,7 +148,7 @@ def _numbers(channels: Float32Array, health_percent: FloatArray) -> tuple[Words,
     whole = thousandths // np.int32(_THOUSAND)
     thousandths -= whole * np.int32(_THOUSAND)
     spaced, _, fractions = _tables()
-    return spaced.take(whole), fractions.take(thousandths), odd.any(axis=0)
+    return spaced.take(whole), fractions.take(thousandths), np.asarray(odd.any(axis=0))
 
 
 def _count(values: IntArray) -> tuple[Words, Words]:

@@ -14,7 +14,7 @@ from simulators.observe import observe
 from simulators.physics import build_units, channels_of
 from simulators.signatures import shown
 from simulators.speeds import SPEEDS
-from simulators.wear import EXPONENT_LEVELS, draw_knots, wear_at
+from simulators.wear import EXPONENT_LEVELS, START_LEVELS, draw_knots, wear_at
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -185,6 +185,7 @@ def _live(
     times = Lifetimes.draw(seed, number, generation, speed, np.where(mode == IN_TURN, turn, mode))
     first, second = (uniforms(seed, Stream.LIFE, number, generation, 2 + block) for block in range(2))
     exponent = levels(seed, Stream.LIFE, number, generation, 4) * EXPONENT_LEVELS // 2**16
+    start = levels(seed, Stream.LIFE, number, generation, 5) * START_LEVELS // 2**16
     residual, quality = _left_by_repair(seed, number, generation, wearing)
     last_step = np.where(wearing[:, None], times.last_step, np.inf)
     longest = np.array([pace.max_readings for pace in SPEEDS.values()])[speed]
@@ -192,9 +193,9 @@ def _live(
         readings=np.where(wearing, times.readings, NEVER),
         pattern=times.mode,
         last_step=last_step.T.astype(np.float32),
-        knots=draw_knots(seed, number, generation, exponent, residual),
+        knots=draw_knots(seed, number, generation, exponent, start, residual),
         severity=(0.94 + 0.12 * first).T.astype(np.float32),
-        onset=(0.2 * second).T.astype(np.float32),
+        onset=(0.3 + 0.2 * second).T.astype(np.float32),
         duty=Duty.draw(seed, number, generation, speed, np.where(wearing, times.readings, longest)),
         noise_key=noise_keys(seed, number, generation),
         repair_quality=quality,

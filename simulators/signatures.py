@@ -46,7 +46,7 @@ SIGNATURES: Final = {
     FailureMode.IMPELLER_WEAR: Signature(trim=0.17, efficiency=0.16, unbalance=1.3, hydraulic=0.2),
     FailureMode.SEAL_LEAKAGE: Signature(leak=0.22, heat_c=10.0, friction=0.02, misalignment=0.35, hydraulic=0.25),
     FailureMode.CAVITATION: Signature(
-        trim=0.06, efficiency=0.07, hydraulic=2.9, bearing=0.6, pulsation=0.045, heat_c=1.0
+        trim=0.06, efficiency=0.07, hydraulic=3.2, bearing=0.9, pulsation=0.045, heat_c=1.0
     ),
     FailureMode.UNBALANCE: Signature(unbalance=3.9, looseness=0.5, bearing=0.25, friction=0.02, heat_c=3.0),
     FailureMode.MISALIGNMENT: Signature(misalignment=4.2, bearing=0.4, looseness=0.3, friction=0.06, heat_c=6.0),

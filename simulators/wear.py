@@ -36,16 +36,25 @@ EXPONENTS: Final = {
     FailureMode.WINDING_DEGRADATION: (1.4, 2.2),
     FailureMode.PLUGGED_SUCTION: (1.2, 2.0),
 }
+# share of a mode's life before its damage begins (the P of the P-F curve), as drawn
+STARTS: Final = (0.05, 0.30)
+START_LEVELS: Final = 8
 _BLOCKS: Final = KNOTS // DRAWS
 
 
 def draw_knots(
-    seed: int, number: IntArray, generation: IntArray, exponent_level: IntArray, residual: FloatArray
+    seed: int,
+    number: IntArray,
+    generation: IntArray,
+    exponent_level: IntArray,
+    start_level: IntArray,
+    residual: FloatArray,
 ) -> Float32Array:
     """Wear of each mode at 65 equal parts of its own life: shape (p, 8, 66), from `residual` to 1 and never falling.
 
     number, generation: shape (p,). exponent_level: (p, 8), 0 to 31, from the smallest to the largest exponent of the
-    mode. residual: (p, 8), wear that the last repair left.
+    mode. start_level: (p, 8), 0 to 7, from the earliest to the latest start of damage. residual: (p, 8), wear that the
+    last repair left.
     """
     pumps, modes = len(number), len(MODES)
     block = np.arange(modes * _BLOCKS)[None, :]
@@ -56,28 +65,33 @@ def draw_knots(
     path /= path[:, :, KNOTS : KNOTS + 1]
     path[:, :, KNOTS:] = 1.0
     place, part = _clock()
-    at = place[np.arange(modes), exponent_level]
+    drawn_clock = np.arange(modes), exponent_level, start_level
+    at = place[drawn_clock]
     left, right = (np.take_along_axis(path, at + offset, axis=2) for offset in (0, 1))
-    worn = left + part[np.arange(modes), exponent_level] * (right - left)
+    worn = left + part[drawn_clock] * (right - left)
     return np.asarray(residual[:, :, None] + (1.0 - residual[:, :, None]) * worn, dtype=np.float32)
 
 
 @cache
 def _clock() -> tuple[IntArray, FloatArray]:
-    """Where on the bridge each equal part of a life lies: knot and part of the way to the next, both (8, 32, 66)."""
-    spans = [EXPONENTS[mode] for mode in MODES]
+    """Where on the bridge each equal part of a life lies: knot and part of the way to the next, both (8, 32, 8, 66)."""
     place = np.array(
         [
-            [
-                [KNOTS * min(k / KNOTS, 1.0) ** (low + (high - low) * level / (EXPONENT_LEVELS - 1))
-                 for k in range(TABLE_KNOTS)]
-                for level in range(EXPONENT_LEVELS)
-            ]
-            for low, high in spans
+            [[_places(mode, level, start) for start in range(START_LEVELS)] for level in range(EXPONENT_LEVELS)]
+            for mode in MODES
         ]
-    )  # fmt: skip
+    )
     knot = np.floor(place).astype(np.int64)
     return knot, place - knot
+
+
+def _places(mode: FailureMode, exponent_level: int, start_level: int) -> list[float]:
+    (low, high), (early, late) = EXPONENTS[mode], STARTS
+    exponent = low + (high - low) * exponent_level / (EXPONENT_LEVELS - 1)
+    start = early + (late - early) * start_level / (START_LEVELS - 1)
+    # scalar arithmetic: vectors give other last bits in their body than in their tail
+    age = [min(k / KNOTS, 1.0) for k in range(TABLE_KNOTS)]
+    return [KNOTS * max((one - start) / (1.0 - start), 0.0) ** exponent for one in age]
 
 
 @cache

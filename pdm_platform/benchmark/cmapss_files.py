@@ -7,7 +7,7 @@ Source: Saxena, Goebel, Simon, Eklund, Damage propagation modeling for aircraft 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,10 @@ def read_readings(path: Path) -> Readings:
         raise _wrong(path, f"line 1 has {columns} columns, expected {', '.join(_KEYS)} and at least one sensor")
     for column in (0, 1):
         if (odd := np.flatnonzero((table[:, column] < 1) | (table[:, column] % 1 != 0))).size:
-            raise _wrong(path, f"line {odd[0] + 1}, column {column + 1} ({_KEYS[column]}) is {table[odd[0], column]:g}, not 1, 2, ...")
+            raise _wrong(
+                path,
+                f"line {odd[0] + 1}, column {column + 1} ({_KEYS[column]}) is {table[odd[0], column]:g}, not 1, 2, ...",
+            )
     order = np.lexsort((table[:, 1], table[:, 0]))
     engine, cycle = table[order, 0].astype(np.int64), table[order, 1].astype(np.int64)
     again = np.flatnonzero((engine[1:] == engine[:-1]) & (cycle[1:] == cycle[:-1]))
@@ -73,7 +76,9 @@ def read_remaining(path: Path, engines: int) -> FloatArray:
     """Cycles left to each test engine, shape (engines,). Raises BenchmarkFileError naming file and line."""
     table = _table(path)
     if table.shape != (engines, 1):
-        raise _wrong(path, f"it has {len(table)} lines of {table.shape[1]} columns, expected {engines} of 1: one a test engine")
+        raise _wrong(
+            path, f"it has {len(table)} lines of {table.shape[1]} columns, expected {engines} of 1: one a test engine"
+        )
     if (odd := np.flatnonzero(table[:, 0] < 0)).size:
         raise _wrong(path, f"line {odd[0] + 1}, column 1 (remaining cycles) is {table[odd[0], 0]:g}, less than 0")
     return table[:, 0]
@@ -96,7 +101,9 @@ def _table(path: Path) -> FloatArray:
         table = np.array([[_number(cell) for cell in cells] for cells in lines])
     if (bad := np.argwhere(~np.isfinite(table))).size:
         row, column = bad[0]
-        raise _wrong(path, f"line {row + 1}, column {column + 1} ({_name(column)}) is {lines[row][column]!r}, no number")
+        raise _wrong(
+            path, f"line {row + 1}, column {column + 1} ({_name(column)}) is {lines[row][column]!r}, no number"
+        )
     return table
 
 
@@ -112,7 +119,7 @@ def _name(column: int) -> str:
 
 
 def _wrong(path: Path, what: str) -> BenchmarkFileError:
-    hint = "Each line of train_SET.txt and test_SET.txt is engine, cycle, 3 settings, sensors; RUL_SET.txt has one number a line."
+    hint = "Lines of train_ and test_SET.txt are engine, cycle, 3 settings, sensors; RUL_SET.txt has a number a line."
     return BenchmarkFileError(f"{path}: {what}", hint=hint)
 
 
@@ -131,7 +138,7 @@ class Conditions:
     @classmethod
     def of(cls, readings: Readings) -> Self:
         """Round the settings, and take mean and standard deviation of each sensor in each condition."""
-        rounded = np.round(readings.settings / _STEPS) * _STEPS
+        rounded = np.round(readings.settings / _STEPS) * _STEPS + 0.0  # no -0
         centres, counts = np.unique(rounded, axis=0, return_counts=True)
         common = counts >= min(_LEAST_SHARE * len(rounded), counts.max())
         centres = centres[common]
@@ -142,14 +149,16 @@ class Conditions:
         kept = np.flatnonzero([len(np.unique(values)) > 2 for values in most.T])
         sd = np.array([part[:, kept].std(axis=0) for part in parts])
         overall = np.sqrt(np.mean(sd * sd, axis=0))
-        return cls(centres, kept, np.array([part[:, kept].mean(axis=0) for part in parts]), np.where(sd > 0.0, sd, overall))
+        return cls(
+            centres, kept, np.array([part[:, kept].mean(axis=0) for part in parts]), np.where(sd > 0.0, sd, overall)
+        )
 
     def standardised(self, readings: Readings) -> FloatArray:
         """Sensors as their distance from what is usual in their condition, in standard deviations, shape (n, C)."""
         index = _nearest(self.centres, readings.settings)
-        return (readings.sensors[:, self.kept] - self.mean[index]) / self.sd[index]
+        return np.asarray((readings.sensors[:, self.kept] - self.mean[index]) / self.sd[index], np.float64)
 
 
-def _nearest(centres: FloatArray, settings: FloatArray) -> NDArray[Any]:
+def _nearest(centres: FloatArray, settings: FloatArray) -> IntArray:
     distance = (((settings[:, None] - centres[None]) / _STEPS) ** 2).sum(axis=2)
-    return np.argmin(distance, axis=1)
+    return np.asarray(np.argmin(distance, axis=1), np.int64)

@@ -2,8 +2,8 @@
 
 Sources: split conformal prediction by group, Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005, 4.5
 (Mondrian); residuals out of fold: Barber et al., Predictive inference with the jackknife+, Ann. Statist. 49, 2021; many
-rows of one life: Lee, Barber, Willett, Distribution-free inference with hierarchical data, 2023: each life weighs 1, and
-the quantile is taken as if one more life, worse than all, had been seen.
+rows of one life: Lee, Barber, Willett, Distribution-free inference with hierarchical data, 2023: each life weighs 1,
+and the quantile is taken as if one more life, worse than all, had been seen.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def life_weights(life: NDArray[np.generic]) -> FloatArray:
 
 
 def weighted_quantile(values: FloatArray, weights: FloatArray, share: float) -> float:
-    """Smallest value at or below which at least `share` of the weight lies; the largest where there is no such value."""
+    """Smallest value at or below which at least `share` of the weight lies; the largest where there is none."""
     order = np.argsort(values, kind="stable")
     cumulated = np.cumsum(weights[order])
     place = int(np.searchsorted(cumulated, (share - 1e-9) * cumulated[-1]))

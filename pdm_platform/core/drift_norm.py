@@ -26,6 +26,8 @@ _SPEED_FLOOR: Final = 0.05
 _RELATION_FLOOR: Final = 0.02
 # Readings of training so many deviations off are left out of what is usual.
 _WILD: Final = 5.0
+# Deviations kept to tell what is calm.
+_KEPT: Final = 1_000
 # Of the reference's own readings all but one in a thousand lie within the limit; levels are calmer than readings.
 _LIMIT_QUANTILE: Final = 0.999
 _CALM_QUANTILE: Final = 0.95
@@ -88,7 +90,8 @@ class Spread:
         spread = cls(np.sqrt(np.diag(covariance)), covariance, np.inf, tame, slack)
         everything = np.arange(len(centre))
         limit = float(np.quantile(spread.distance2(tame, everything), _LIMIT_QUANTILE)) * _LIMIT_MARGIN
-        return cls(spread.scale, covariance, limit * slack, tame, slack)
+        few = tame[:: max(len(tame) // _KEPT, 1)]
+        return cls(spread.scale, covariance, limit * slack, few, slack)
 
     def distance2(self, deviations: FloatArray, channels: NDArray[np.int64]) -> FloatArray:
         """Squared distance of Mahalanobis, shape (n,), over these channels of deviations (n, 8); a missing one is 0.

@@ -97,7 +97,7 @@ class Trial:
     """How a candidate did on lives it had not seen.
 
     rmse: on judged rows, in the target's unit; phm08: mean penalty of a judged row, lives alike (the unit of the target
-    is taken for cycles). fit_s: of all folds; predict_us: of a row. predicted: (n,), out of fold.
+    is taken for cycles). fit_s: CPU time of all folds; predict_us: of a row. predicted: (n,), out of fold.
     """
 
     name: str
@@ -172,7 +172,7 @@ def select(
     most: int | None = None,
     budget_s: float = float("inf"),
     folds: int = FOLDS,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = time.process_time,
 ) -> Selection:
     """Try candidates in their order on the same folds of lives, and choose the one with the smallest error.
 
@@ -185,7 +185,9 @@ def select(
     started, trials = clock(), list[Trial]()
     for number, candidate in enumerate(considered, start=1):
         if trials and clock() - started >= budget_s:
-            progress(f"remaining life: {budget_s:.0f} s are spent, {len(considered) - len(trials)} candidates not tried")
+            progress(
+                f"remaining life: {budget_s:.0f} s are spent, {len(considered) - len(trials)} candidates not tried"
+            )
             break
         trial = tried(candidate, rows, seed=seed, progress=lambda _: None, folds=folds, clock=clock)
         progress(
@@ -204,7 +206,7 @@ def tried(
     seed: int,
     progress: Progress,
     folds: int = FOLDS,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = time.process_time,
 ) -> Trial:
     """A candidate's predictions of every row by an estimator that saw no row of its life, and their error.
 

@@ -1,5 +1,6 @@
 """What training may see: the gate between the store and the features, judged by Great Expectations part by part."""
 
+import gc
 import warnings
 from collections.abc import Sequence
 from typing import Any, Final
@@ -48,6 +49,10 @@ def judge_frame(frame: pd.DataFrame, *, window: Window) -> PartJudgement:
     }
     devices = frame[DEVICE].iloc[[0, -1]].tolist() if DEVICE in frame and len(frame) else ["", ""]
     observations = {name: _observation(result) for name, result in found.items()}
+    # Great Expectations' objects know each other in circles, and the frame with them: 25 MB a part stay until Python
+    # happens to look for circles, which it does the more seldom the more objects there are.
+    del found
+    gc.collect()
     return PartJudgement(len(frame), str(devices[0]), str(devices[1]), observations)
 
 
@@ -65,8 +70,10 @@ def _with_distances(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
     if DEVICE in frame and TIME in frame:
         added[STEP_S] = frame.groupby(DEVICE, sort=False)[TIME].diff() / NS_PER_S
     if DEVICE in frame and REMAINING in frame:
-        rise = frame.groupby(DEVICE, sort=False)[REMAINING].diff()
-        added[REMAINING_RISE] = rise.mask(_just_maintained(frame))
+        # a clock that lies puts its readings among earlier ones, and with them their shorter remaining life
+        truthful = frame[frame[SENSOR_FAULT].isna()] if SENSOR_FAULT in frame else frame
+        rise = truthful.groupby(DEVICE, sort=False)[REMAINING].diff()
+        added[REMAINING_RISE] = rise.mask(_just_maintained(truthful))
     return frame.assign(**added)
 
 

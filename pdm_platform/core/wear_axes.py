@@ -1,7 +1,7 @@
-"""Few wear axes for many quantities: a machine wears along few directions, so its sensors say the same thing many times.
+"""Few wear axes for many quantities: a machine wears along few directions, so its sensors repeat each other.
 
-What the fold remembers of each quantity is looked at in nine ways, and every way is projected on the same axes: the main
-directions in which quantities leave their healthy baseline. Trees on the axes err less than trees on all quantities,
+What the fold remembers of each quantity is looked at in nine ways, and every way is projected on the same axes: the
+main directions in which quantities leave their healthy baseline. Trees on the axes err less than trees on all quantities,
 because noise averages out before they see it. A projection is linear, so it is served as ONNX like everything else.
 """
 
@@ -39,7 +39,7 @@ class FleetScale:
 def fleet_scale(features: NDArray[np.floating[Any]], spec: SignalSpec, quantities: Sequence[str]) -> FleetScale:
     """Mean and standard deviation over feature rows (n, F) of `fold`; of the readings themselves where they are there.
 
-    A quantity that never varies gets 1, so that it stays 0 when standardised. Raises ValueError for an unknown quantity.
+    A quantity that never varies gets 1: it stays 0 when standardised. Raises ValueError for an unknown quantity.
     """
     if unknown := [name for name in quantities if name not in spec.quantities]:
         raise ValueError(f"{unknown} are no quantities; there are {spec.quantities}")
@@ -73,7 +73,7 @@ def wear_views(features: NDArray[np.floating[Any]], spec: SignalSpec, scale: Fle
         np.where(told[:, None], (medium - long) / np.where(told, long_h - medium_h, 1.0)[:, None], 0.0),
         (short - baseline) / np.maximum(baseline_h - short_h, interval_h)[:, None],
     )
-    return np.nan_to_num(np.column_stack([*views, age_h])).astype(np.float32)
+    return np.asarray(np.nan_to_num(np.column_stack([*views, age_h])), np.float32)
 
 
 def _columns(features: NDArray[np.floating[Any]], spec: SignalSpec, names: Sequence[str]) -> FloatArray:
@@ -119,7 +119,7 @@ class OnWearAxes:
         return np.asarray(self.regressor.predict(self.project(views)), np.float64)
 
     def exportable(self) -> Any:
-        """The same as a scikit-learn pipeline that skl2onnx knows: a block-diagonal TruncatedSVD, then the regressor."""
+        """The same as a pipeline that skl2onnx knows: a block-diagonal TruncatedSVD, then the regressor."""
         from sklearn.decomposition import TruncatedSVD
         from sklearn.pipeline import make_pipeline
 

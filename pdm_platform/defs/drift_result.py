@@ -57,14 +57,18 @@ def summary_of(diagnosis: Diagnosis) -> str:
     if diagnosis.cause is Cause.NONE:
         return verdict
     named = next((one.pumps for one in diagnosis.candidates if one.cause is diagnosis.cause), ())
-    return f"{verdict}, {diagnosis.cause.value.replace('_', ' ')}" + (f" ({len(named)} pumps)" if named else "")
+    return f"{verdict}, {diagnosis.cause.value.replace('_', ' ')}" + (
+        f" ({len(named)} pumps)" if len(named) > 1 else "".join(f" ({name})" for name in named)
+    )
 
 
 def evidence_table(diagnosis: Diagnosis) -> str:
     """Markdown: each candidate cause, whether it was found, on which pumps, and the figures that decided."""
     lines = ["| cause | found | pumps | figures |", "|---|---|---|---|"]
     for one in diagnosis.candidates:
-        figures = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in one.figures.items() if value != "")
+        figures = "; ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in one.figures.items() if value != "" and value == value
+        )
         pumps = ", ".join(one.pumps[:10]) + (f" and {len(one.pumps) - 10} more" if len(one.pumps) > 10 else "")
         lines.append(f"| {one.cause.value} | {'yes' if one.found else 'no'} | {pumps} | {figures} |")
     return "\n".join(lines)

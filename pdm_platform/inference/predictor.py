@@ -13,9 +13,9 @@ from pdm_platform.contract.failure_modes import MODE_CLASSES
 from pdm_platform.contract.payloads import Alarm, Prediction, StateProbabilities, Telemetry
 from pdm_platform.contract.states import STATES
 from pdm_platform.contract.times import Timestamp, iso_of, time_ns_of
-from pdm_platform.core import alarms, features
-from pdm_platform.core.alarms import AlarmChange, AlarmStates
-from pdm_platform.core.features import PumpStates
+from pdm_platform.core import alarms, monitoring
+from pdm_platform.core.alarms import AlarmChange
+from pdm_platform.core.monitoring import FleetState
 from pdm_platform.core.serving import ServingOutput
 from pdm_platform.core.signals import FeatureArray
 from pdm_platform.inference.loader import LoadedModel
@@ -29,36 +29,21 @@ class TimedReading:
     time_ns: int
 
 
-@dataclass(slots=True)
-class FleetState:
-    """What the service remembers of each pump; a model swap does not touch it."""
-
-    pumps: PumpStates
-    alarms: AlarmStates
-
-    @classmethod
-    def empty(cls) -> "FleetState":
-        """Nothing known of any pump."""
-        return cls(PumpStates(), AlarmStates())
-
-
 def observe(state: FleetState, readings: Sequence[TimedReading]) -> FeatureArray:
     """Advance the pumps' states by these readings; returns their features, shape (n, features)."""
     channels = np.array(
         [[getattr(item.reading, name) for name in CHANNEL_NAMES] for item in readings], dtype=np.float64
     ).reshape(len(readings), len(CHANNEL_NAMES))
     maintained = np.array([_maintained_ns(item.reading.last_maintenance) for item in readings], dtype=np.int64)
-    return features.fold(state.pumps, _devices(readings), _times(readings), channels, maintained_ns=maintained)
+    return monitoring.observe(state, _devices(readings), _times(readings), channels, maintained)
 
 
 def predict(
     state: FleetState, loaded: LoadedModel, readings: Sequence[TimedReading], now_ns: int
 ) -> tuple[list[Prediction], list[Alarm]]:
     """One prediction a reading, in their order, and the alarms that changed by them."""
-    output = loaded.model.predict(observe(state, readings))
-    lies, novel = output.sensor_lies, output.novel
-    changes = alarms.fold(
-        state.alarms, _devices(readings), _times(readings), output.state_index, sensor_fault=lies, novel=novel
+    output, changes = monitoring.tell(
+        state, loaded.model, _devices(readings), _times(readings), observe(state, readings)
     )
     told = _Told(output)
     inference_timestamp = iso_of(now_ns)

@@ -17,7 +17,9 @@ from pdm_platform.defs.resources import Platform
 from tests.assets.conftest import FLOW, SMALL, WHOLE, World
 
 
-def drift_history(world: World, *drifted: bool, version: str = "", apart_ns: int = NS_PER_HOUR) -> None:
+def drift_history(
+    world: World, *drifted: bool, version: str = "", apart_ns: int = NS_PER_HOUR, cause: str | None = None
+) -> None:
     """One fleet score an hour, the newest last, on the version in production."""
     pointer = world.registry.production()
     assert pointer is not None
@@ -26,7 +28,7 @@ def drift_history(world: World, *drifted: bool, version: str = "", apart_ns: int
     rows = [
         {"channel": "fleet", "time_ns": ends_ns[index], "score": 0.6,
          "threshold": 0.5, "drifted": int(drift), "window_start_ns": ends_ns[index] - NS_PER_HOUR, "rows": 100,
-         "model_version": version or pointer.version}
+         "model_version": version or pointer.version, "cause": cause}
         for index, drift in enumerate(drifted)
     ]  # fmt: skip
     with world.store() as store:
@@ -60,6 +62,27 @@ def test_drift_over_three_windows_asks_for_retraining(trained: World) -> None:
     (request,) = asked.run_requests or ()
     assert request.run_key is not None
     assert request.run_key.startswith("drift-")
+
+
+def test_a_change_of_regime_that_lasts_asks_for_retraining_and_says_so(trained: World) -> None:
+    promoted_days_ago(trained, 3)
+    drift_history(trained, True, True, True, cause="regime_change")
+
+    asked = tick(trained)
+
+    assert isinstance(asked, dg.SensorResult)
+    (request,) = asked.run_requests or ()
+    assert request.tags["pdm/reason"].endswith("regime_change")
+
+
+@pytest.mark.parametrize(("cause", "drifted"), [("sensor_fault", False), ("wear", False), ("wear", True)])
+def test_a_lying_sensor_and_wear_are_told_to_people_and_never_ask_for_retraining(
+    trained: World, cause: str, drifted: bool
+) -> None:
+    promoted_days_ago(trained, 3)
+    drift_history(trained, drifted, drifted, drifted, cause=cause)
+
+    assert f"3 of them show {cause}, which retraining does not cure" in str(tick(trained))
 
 
 def test_one_blip_asks_for_nothing(trained: World) -> None:

@@ -54,7 +54,7 @@ def test_a_healthy_fleet_of_other_pumps_has_not_drifted(trained: World) -> None:
     run = trained.materialize("drift_report", config={"drift_report": CONFIG["drift_report"]})
 
     assert run.success, run.failures
-    assert run.checks == {"no_drift": True}
+    assert run.checks == {"no_drift": True, "sensors_agree": True}
     told = run.metadata("drift_report")
     assert (told["readings"], told["healthy_compared"], told["share_left_out"]) == (1_440, 1_440, 0.0)
     assert Path(told["report_path"]).stat().st_size > 100_000
@@ -66,8 +66,9 @@ def test_a_fleet_that_runs_fifteen_degrees_warmer_has_drifted(trained: World) ->
     run = trained.materialize("drift_report", config={"drift_report": CONFIG["drift_report"]})
 
     assert run.success, run.failures
-    assert run.checks == {"no_drift": False}
-    assert "largest score" in run.check("no_drift")["observed"]
+    assert run.checks == {"no_drift": False, "sensors_agree": True}
+    assert "cause: season" in run.check("no_drift")["observed"]
+    assert "| season | yes |" in run.metadata("drift_report")["diagnosis"]
 
 
 def test_scores_are_stored_by_channel_and_for_the_fleet_and_a_rerun_replaces_them(trained: World) -> None:

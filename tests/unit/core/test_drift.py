@@ -1,4 +1,4 @@
-"""Drift of healthy operation, and when it is time to train again."""
+"""Drift of healthy operation and of predictions, by effect sizes that are Evidently's."""
 
 import socket
 from pathlib import Path
@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
-from pdm_platform.contract.times import NS_PER_HOUR
-from pdm_platform.core.drift import MIN_ROWS, DriftError, cooled_down, judge_drift, lasting_drift
+from pdm_platform.core.drift import MIN_ROWS, PREDICTED_STATE, DriftError, distances, judge_drift
+from pdm_platform.core.drift_page import KS_STATISTIC, drift_page, snapshot
+from tests.unit.core import drift_fleet
 
 
 def healthy(rows: int = 2_000, *, seed: int = 1) -> pd.DataFrame:
@@ -40,13 +39,43 @@ def test_the_score_is_the_shift_in_standard_deviations_however_many_readings_the
 
 def test_the_fleet_has_drifted_where_half_of_the_channels_have() -> None:
     moved = healthy(seed=2)
-    moved[list(CHANNEL_NAMES[:4])] += 1.5
+    moved[list(CHANNEL_NAMES[4:])] += 1.5
 
     judgement = judge_drift(healthy(), moved)
 
     assert judgement.drifted
-    assert [channel.channel for channel in judgement.channels if channel.drifted] == list(CHANNEL_NAMES[:4])
+    assert [channel.channel for channel in judgement.channels if channel.drifted] == list(CHANNEL_NAMES[4:])
     assert judgement.share_drifted == 0.5
+
+
+def test_vibration_alone_is_half_of_the_channels_but_one_quantity_and_no_drift_of_the_fleet() -> None:
+    moved = healthy(seed=2)
+    moved[list(CHANNEL_NAMES[:4])] += 1.5
+
+    judgement = judge_drift(healthy(), moved)
+
+    assert (judgement.share_drifted, judgement.drifted) == (0.5, False)
+
+
+def test_pumps_that_vibrate_less_than_those_of_training_have_not_drifted() -> None:
+    calmer = healthy(seed=2)
+    calmer[list(CHANNEL_NAMES[:4])] -= 4.0
+
+    judgement = judge_drift(healthy(), calmer)
+
+    assert judgement.largest_score > 3.5
+    assert (judgement.share_drifted, judgement.drifted) == (0.0, False)
+
+
+def test_one_pump_of_many_moves_the_wasserstein_distance_but_not_the_fleet() -> None:
+    moved = healthy(seed=2)
+    moved.loc[:99, "temperature"] += 100.0
+
+    temperature = judge_drift(healthy(), moved).channels[4]
+
+    assert temperature.score == pytest.approx(5.0, abs=0.3)
+    assert temperature.ks == pytest.approx(0.05, abs=0.03)
+    assert not temperature.drifted
 
 
 def test_one_channel_moved_a_little_is_no_drift_of_the_fleet() -> None:
@@ -114,7 +143,7 @@ def test_the_report_is_self_contained_and_made_without_network_or_files(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
-    page = judge_drift(healthy(), healthy(seed=2)).html
+    page = drift_page(healthy(), healthy(seed=2), judge_drift(healthy(), healthy(seed=2)))
 
     assert "vibration_rms" in page
     assert 'src="http' not in page
@@ -123,35 +152,62 @@ def test_the_report_is_self_contained_and_made_without_network_or_files(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("drifted", "lasting"),
-    [
-        ([], False),
-        ([True, True], False),
-        ([True, True, True], True),
-        ([False, True, True, True], True),
-        ([True, True, True, False], False),
-        ([True, False, True, True], False),
-    ],
-)
-def test_drift_lasts_when_the_three_newest_windows_have_all_drifted(drifted: list[bool], lasting: bool) -> None:
-    assert lasting_drift(list(enumerate(drifted))) is lasting
+def test_the_scores_are_those_of_evidently_by_both_methods_and_for_the_mix_of_states() -> None:
+    reference, current = drift_fleet.reference(), drift_fleet.window(drift_fleet.Pumps.draw(3), 4)
+    current.iloc[::11, :8] = np.nan
+    reference[PREDICTED_STATE] = reference[PREDICTED_STATE].where(reference.index > 300, "WARNING")
+
+    judged = judge_drift(reference, current)
+    metrics = snapshot(reference, current, judged).dict()["metrics"]
+    told = {(m["config"]["method"], m["config"]["column"]): m["value"] for m in metrics if "method" in m["config"]}
+
+    ours = [*judged.channels, *judged.predictions]
+    assert {(one.method, one.channel): one.score for one in ours} == pytest.approx(
+        {key: value for key, value in told.items() if key[0] != KS_STATISTIC}
+    )
+    assert {one.channel: one.ks for one in ours if one.ks is not None} == pytest.approx(
+        {column: value for (method, column), value in told.items() if method == KS_STATISTIC}
+    )
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=20), st.integers(1, 4))
-def test_the_order_of_windows_and_looking_twice_change_nothing(windows: list[tuple[int, bool]], needed: int) -> None:
-    once = sorted(dict(windows).items())
+def test_the_ks_statistic_is_the_largest_gap_between_the_shares_below_a_value_ties_and_unequal_sizes_included() -> None:
+    draw = np.random.default_rng(5)
+    reference, current = draw.integers(0, 9, 700).astype(float), draw.integers(2, 12, 333).astype(float)
+    gaps = [abs((reference <= value).mean() - (current <= value).mean()) for value in range(13)]
 
-    assert lasting_drift(windows, needed=needed) is lasting_drift(once[::-1], needed=needed)
+    moved, ks = distances(reference, current)
+
+    assert ks == pytest.approx(max(gaps))
+    assert moved == pytest.approx(sum(gaps) / np.std(reference))  # whole numbers are one apart
 
 
-def test_one_window_judged_three_times_is_no_lasting_drift() -> None:
-    assert not lasting_drift([(7, True)] * 3)
+def test_predictions_are_judged_where_the_reference_has_them_and_do_not_make_operation_drift() -> None:
+    pumps = drift_fleet.Pumps.draw(3)
+    reference = drift_fleet.reference()
+    sadder = drift_fleet.window(pumps, 4)
+    sadder["predicted_health_percent"] -= 15.0
+    without = reference[list(CHANNEL_NAMES)]
+
+    with_predictions, blind = judge_drift(reference, sadder), judge_drift(without, sadder)
+
+    assert (with_predictions.predictions_drifted, with_predictions.drifted) == (True, False)
+    assert [one.score for one in blind.predictions] == [None, None, None]
 
 
-@pytest.mark.parametrize(("hours", "ready"), [(None, True), (23.9, False), (24.0, True)])
-def test_retraining_waits_for_the_cool_down(hours: float | None, ready: bool) -> None:
-    now_ns = 1_800_000_000_000_000_000
-    last_ns = None if hours is None else now_ns - int(hours * NS_PER_HOUR)
+def test_a_drift_that_makes_the_model_call_most_pumps_worn_does_not_hide_itself() -> None:
+    hot = drift_fleet.window(drift_fleet.Pumps.draw(3), 4, weather=drift_fleet.Weather(warmer_c=15.0))
+    hot[PREDICTED_STATE] = "WARNING"
 
-    assert cooled_down(now_ns, last_ns, cool_down_hours=24.0) is ready
+    judged = judge_drift(drift_fleet.reference(), hot)
+
+    assert judged.drifted
+    assert judged.current_rows == len(hot)
+
+
+def test_how_long_pumps_stand_still_is_no_drift() -> None:
+    reference, current = drift_fleet.reference(), drift_fleet.window(drift_fleet.Pumps.draw(3), 4)
+    still = current.assign(rpm=0.0, current=0.0, pressure=0.3, vibration_rms=0.05, temperature=21.0)
+
+    judged = judge_drift(reference, pd.concat([current, still]))
+
+    assert judged == judge_drift(reference, current)

@@ -222,6 +222,17 @@ def test_pumps_that_stand_still_and_sensors_that_repeat_are_no_bad_data() -> Non
     assert failed(frame) == {}
 
 
+def test_a_clock_that_is_labelled_to_lie_does_not_make_another_life() -> None:
+    frame = lives()
+    frame["rul_hours"] *= 100.0  # readings lie far apart
+    frame.loc[[50, 52], "rul_hours"] -= 0.5
+    assert set(failed(frame)) == {"one_life_per_device"}
+
+    frame.loc[[50, 52], "sensor_fault"] = "timestamp:clock_skew"
+
+    assert failed(frame) == {}
+
+
 @pytest.mark.parametrize(("told", "passes"), [("2027-01-15T07:57:00Z", True), (None, False)])
 def test_remaining_life_may_rise_by_maintenance_only(told: str | None, passes: bool) -> None:
     frame = lives()

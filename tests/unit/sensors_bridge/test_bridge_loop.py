@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,9 @@ class Failing:
 
     def read(self, measurement: Measurement, window: Window, *, devices: Iterable[str] | None = None) -> pa.Table:
         return self._store.read(measurement, window, devices=None if devices is None else list(devices))
+
+    def read_by_device(self, measurement: Measurement, window: Window, *, max_rows: int) -> Iterator[pa.Table]:
+        return self._store.read_by_device(measurement, window, max_rows=max_rows)
 
     def count(self, measurement: Measurement, window: Window, *, devices: Iterable[str] | None = None) -> int:
         return self._store.count(measurement, window, devices=None if devices is None else list(devices))

@@ -1,0 +1,70 @@
+"""What is told of a fleet's readings: features, models, novelty and alarms in one step, live and over history alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+
+from pdm_platform.core import alarms, departure, features
+from pdm_platform.core.alarms import AlarmChange, AlarmStates
+from pdm_platform.core.departure import DepartureStates
+from pdm_platform.core.features import PUMP_SPEC, PumpStates
+from pdm_platform.core.serving import ServingModel, ServingOutput
+from pdm_platform.core.signals import FeatureArray, SignalSpec
+from pdm_platform.core.states_table import Column, FloatArray, IntArray
+
+# A pump whose first readings are known only: what is far from these is new, whatever fleet it is compared with. The
+# limits are wide, because so few readings have not shown a change of duty yet.
+COLD_START: Final = departure.Settings(limit=4.0, relative_floor=(0.1,) * len(PUMP_SPEC.quantities))
+
+
+class PumpDepartures(DepartureStates):
+    """What was learnt on line of each pump's own healthy operation."""
+
+    SPEC: ClassVar[SignalSpec] = PUMP_SPEC
+    CONTRACT: ClassVar[str] = departure.contract_of(PUMP_SPEC)
+    COLUMNS: ClassVar[dict[str, Column]] = departure.columns_of(PUMP_SPEC)
+
+
+@dataclass(slots=True)
+class FleetState:
+    """What is remembered of each pump; a model swap does not touch it."""
+
+    pumps: PumpStates
+    departures: PumpDepartures
+    alarms: AlarmStates
+
+    @classmethod
+    def empty(cls) -> "FleetState":
+        """Nothing known of any pump."""
+        return cls(PumpStates(), PumpDepartures(), AlarmStates())
+
+
+def observe(
+    state: FleetState,
+    device_ids: Sequence[str],
+    time_ns: IntArray,
+    channels: FloatArray,
+    maintained_ns: IntArray | None = None,
+) -> FeatureArray:
+    """Advance the pumps' states by these readings, whether a model tells anything of them or not; see features.fold."""
+    return features.fold(state.pumps, device_ids, time_ns, channels, maintained_ns=maintained_ns)
+
+
+def tell(
+    state: FleetState, model: ServingModel, device_ids: Sequence[str], time_ns: IntArray, rows: FeatureArray
+) -> tuple[ServingOutput, list[AlarmChange]]:
+    """What is told of n readings, and the alarms that changed by them. rows: (n, F) of `observe`.
+
+    Novelty is the higher of two: how unlike healthy pumps of the training fleet (from the 30th reading on), and how far
+    from what the pump itself showed in its first readings.
+    """
+    output = model.predict(rows)
+    own = departure.fold(state.departures, device_ids, time_ns, rows, COLD_START)
+    fleet = np.where(output.provisional, 0.0, output.novelty)
+    output = output._replace(novelty=np.fmax(fleet, own.novelty))
+    changes = alarms.fold(
+        state.alarms, device_ids, time_ns, output.state_index, sensor_fault=output.sensor_lies, novel=output.novel
+    )
+    return output, changes
