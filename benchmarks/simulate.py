@@ -15,11 +15,10 @@ from typing import Final
 
 import numpy as np
 
-from simulators.bulk import block_of, places, simulate_arrays, simulate_json
+from simulators.bulk import block_of, keep_memory, places, simulate_arrays, simulate_json
 from simulators.lines import LineFormat
 from simulators.lives import Lives
 from simulators.plans import LivesPlan
-from simulators.pump import CHUNK
 
 END_NS: Final = 1_770_000_000_000_000_000
 TARGETS_PER_S: Final = {"arrays": 10e6, "json": 1e6}
@@ -57,7 +56,8 @@ def _measure(name: str, workers: list[int], rounds: int) -> None:
 
 
 def _print_undisturbed(lives: Lives) -> None:
-    pump, step = (column[: CHUNK // 2] for column in next(places(lives.fleet, None)))
+    pump, step = next(places(lives.fleet, None))
+    keep_memory()
     form = LineFormat.of(lives.devices)
     time_ms = lives.start_ms[pump] + step
 

@@ -175,6 +175,7 @@ def main() -> None:
     """Entry point: an error that a user can mend is printed without a stack trace."""
     end_with_parent()
     send_nothing()
+    from pdm_platform.benchmark.cli import app as benchmark
     from pdm_platform.deployment.devices_cli import app as devices
     from pdm_platform.deployment.secrets_cli import app as secrets
     from pdm_platform.deployment.store_cli import app as store
@@ -182,6 +183,7 @@ def main() -> None:
 
     for name, group in (("simulate", simulate), ("store", store), ("devices", devices), ("secrets", secrets)):
         app.add_typer(group, name=name)
+    app.add_typer(benchmark, name="benchmark")
     try:
         app()
     except PdmError as error:

@@ -89,12 +89,17 @@ def _joined(pieces: list[tuple[int, int]], lengths: IntArray) -> tuple[IntArray,
     return np.concatenate(pumps), np.concatenate([np.arange(start, int(lengths[pump])) for pump, start in pieces])
 
 
+def keep_memory() -> None:
+    """Make the C library keep freed memory instead of giving it back to the system and faulting it in again.
+
+    It does so once a large piece was freed. Otherwise that costs as much as the arithmetic.
+    """
+    np.empty(_KEEP_BYTES, dtype=np.uint8)
+
+
 def _in_order(work: Callable[[tuple[IntArray, IntArray]], T], places: Iterator[tuple[IntArray, IntArray]],
               workers: int) -> Iterator[T]:  # fmt: skip
-    # Having once freed a large piece, the C library keeps freed memory instead of giving each array's pages back to
-    # the system and faulting them in again: that would cost as much as the arithmetic.
-    del_me = np.empty(_KEEP_BYTES, dtype=np.uint8)
-    del del_me
+    keep_memory()
     with ThreadPoolExecutor(workers) as pool:
         running: deque[Future[T]] = deque()
         for place in places:

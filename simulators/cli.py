@@ -20,9 +20,10 @@ from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
 from simulators.chaos import DISTURBANCES, USUAL
 from simulators.plans import FleetPlan, LivesPlan, parse_chaos, parse_sensor_faults
-from simulators.publisher import FleetProgress, publish_lives, run_fleet
+from simulators.publisher import publish_lives, run_fleet
 from simulators.sensors import SENSOR_FAULTS
 from simulators.speeds import Speed
+from simulators.tally import FleetProgress
 
 app = typer.Typer(no_args_is_help=True, help="Simulate pumps that publish over MQTT, as real ones would.")
 _CONNECT_S: Final = 30.0
@@ -152,7 +153,7 @@ def production(
     wearing: Annotated[bool, typer.Option(help="Without it no pump wears at all: every alarm is a false one.")] = True,
     seed: Seed = 7,
     stagger_s: Annotated[float, typer.Option(help="Seconds between the starts of failing pumps.")] = 1.5,
-    repair_after_s: Annotated[float | None, typer.Option(help="Failed pumps start again as new after so long.")] = None,
+    repair_after_s: Annotated[float | None, typer.Option(help="Failed pumps are repaired after so long.")] = None,
     heatwave: Annotated[bool, typer.Option("--heatwave", help="15 °C more on every pump, all the time.")] = False,
     duration_s: Annotated[float | None, typer.Option(help="Stop after so long; default: at Ctrl-C.")] = None,
     resume: Annotated[Path | None, typer.Option(help="File that remembers how far the fleet has come.")] = None,

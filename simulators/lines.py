@@ -24,7 +24,7 @@ _FOUR_DIGITS: Final = 10_000
 _WORD, _TIME_WORDS = 4, 4
 _FIELDS: Final = (*CHANNEL_NAMES, "measurement_id", "timestamp", "health_percent")
 _SCALES: Final = 10.0 ** np.array([*DECIMALS, PERCENT_DECIMALS])[:, None]
-_ROWS: Final = 4096
+_ROWS: Final = 2_048
 _MAX_COUNT: Final = 10**8
 # 1973 to the year 318857: 12 to 16 digits
 _TIMES_MS: Final = (10**11, 10**16)

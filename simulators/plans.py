@@ -35,11 +35,11 @@ class LivesPlan:
     """
 
     seed: int = 7
-    stress: int = 60
-    accelerated: int = 30
-    nominal: int = 10
-    sensor_fault_share: float = 0.35
-    disturbance_share: float = 0.35
+    stress: int = 240
+    accelerated: int = 48
+    nominal: int = 8
+    sensor_fault_share: float = 0.6
+    disturbance_share: float = 0.7
 
     def __post_init__(self) -> None:
         _require_seed(self.seed)
@@ -51,7 +51,7 @@ class LivesPlan:
 
     @classmethod
     def parse(
-        cls, text: str, *, seed: int = 7, sensor_fault_share: float = 0.35, disturbance_share: float = 0.35
+        cls, text: str, *, seed: int = 7, sensor_fault_share: float = 0.6, disturbance_share: float = 0.7
     ) -> Self:
         """Read `stress:24,nominal:2`; a speed left out has no lives. Raises SettingsError naming the part."""
         counts = dict.fromkeys(Speed, 0)

@@ -1,10 +1,8 @@
 """Publishing what is simulated, at QoS 1: a campaign of labelled lives, or a live fleet in real time."""
 
-import logging
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,11 +13,11 @@ from pdm_platform.contract.times import NS_PER_MS
 from pdm_platform.contract.topics import Kind, Topics
 from pdm_platform.runtime.mqtt import Link
 from simulators.checkpoint import Checkpoint, FleetCheckpoint
-from simulators.live import Batch, Event, LiveFleet
+from simulators.live import LiveFleet
 from simulators.lives import Lives
 from simulators.plans import FleetPlan, LivesPlan
+from simulators.tally import REPORT_EVERY_S, FleetProgress, FleetReport, Tally
 
-log = logging.getLogger(__name__)
 # Handing over this many and then waiting for them is faster than a full window all the time (16 k/s against 10 k/s
 # with a subscriber, on two cores): the network thread then has the interpreter to itself.
 _BATCH: Final = 500
@@ -27,10 +25,7 @@ _SAVE_EVERY_S: Final = 0.5
 _PATIENCE_S: Final = 60.0
 # one wait for several readings that are due close together
 _TICK_S: Final = 0.01
-_REPORT_EVERY_S: Final = 1.0
-_BEHIND_S: Final = 1.0
 _FOREVER_S: Final = 1e9
-_EVENTS_KEPT: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,35 +52,6 @@ class Campaign:
     def complete(self) -> bool:
         """Every reading of the plan is at the broker."""
         return self.readings == self.planned
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetProgress:
-    """A live fleet at one moment. behind_s: how late the oldest reading that is due is."""
-
-    published: int
-    per_second: float
-    running: int
-    pumps: int
-    behind_s: float
-    events: Sequence[Event]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetReport:
-    """A live run. acknowledged: the broker has all that was published. skipped: readings given up as too late.
-
-    events: the ground truth, the last 10,000. counts: published readings of each device.
-    """
-
-    seed: int
-    window: Window
-    published: int
-    acknowledged: bool
-    skipped: int
-    max_behind_s: float
-    counts: dict[str, int]
-    events: tuple[Event, ...]
 
 
 def publish_lives(
@@ -145,66 +111,6 @@ def _acknowledged(link: Link, stop: threading.Event) -> bool:
     return True
 
 
-class _Tally:
-    """Counts of a live run, and the report about once a second."""
-
-    def __init__(self, live: LiveFleet, report: Callable[[FleetProgress], None] | None) -> None:
-        self._live = live
-        self._report = report
-        self._reported_s = time.monotonic()
-        self._reported = 0
-        self._fresh: deque[Event] = deque(maxlen=_EVENTS_KEPT)
-        self.events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
-        self.counts: Counter[str] = Counter()
-        self.published = 0
-        self.max_behind_s = 0.0
-
-    def add(self, batch: Batch) -> None:
-        self.counts.update(batch.device_ids)
-        self.published += len(batch.device_ids)
-        self.events.extend(batch.events)
-        self._fresh.extend(batch.events)
-
-    def tell(self, now_ms: int, *, last: bool = False) -> None:
-        elapsed_s = time.monotonic() - self._reported_s
-        if elapsed_s < _REPORT_EVERY_S and not last:
-            return
-        due_ms = self._live.next_due_ms
-        behind_s = 0.0 if due_ms is None else max(0.0, (now_ms - due_ms) / 1_000)
-        self.max_behind_s = max(self.max_behind_s, behind_s)
-        if behind_s > _BEHIND_S:
-            log.warning(
-                "the fleet does not keep up: readings are %.1f s late, %d skipped", behind_s, self._live.skipped
-            )
-        if self._report is not None:
-            self._report(
-                FleetProgress(
-                    published=self.published,
-                    per_second=(self.published - self._reported) / max(elapsed_s, 1e-3),
-                    running=self._live.running,
-                    pumps=len(self._live.device_ids),
-                    behind_s=behind_s,
-                    events=tuple(self._fresh),
-                )
-            )
-        self._fresh.clear()
-        self._reported_s, self._reported = time.monotonic(), self.published
-
-    def summary(self, seed: int, start_ms: int, acknowledged: bool) -> FleetReport:
-        now_ns = time.time_ns()
-        self.tell(now_ns // NS_PER_MS, last=True)
-        return FleetReport(
-            seed=seed,
-            window=Window(start_ms * NS_PER_MS, now_ns + 1),
-            published=self.published,
-            acknowledged=acknowledged,
-            skipped=self._live.skipped,
-            max_behind_s=self.max_behind_s,
-            counts=dict(self.counts),
-            events=tuple(self.events),
-        )
-
-
 def run_fleet(
     link: Link,
     topics: Topics,
@@ -231,7 +137,7 @@ def run_fleet(
     live = LiveFleet(plan, start_ms)
     live.live_through(until_ms, stop)
     next_save_s = time.monotonic()
-    tally = _Tally(live, report)
+    tally = Tally(live, report)
     topic_of = {device: topics.of(Kind.TELEMETRY, device) for device in live.device_ids}
     while not stop.is_set() and (due_ms := live.next_due_ms) is not None and due_ms < end_ms:
         now_ms = time.time_ns() // NS_PER_MS
@@ -248,8 +154,8 @@ def run_fleet(
         else:
             if resume is not None and time.monotonic() >= next_save_s and link.flush(_TICK_S):
                 checkpoint.save(start_ms, due_ms - 1)
-                next_save_s = time.monotonic() + _REPORT_EVERY_S
-            stop.wait(min(max((due_ms - now_ms) / 1_000, _TICK_S), _REPORT_EVERY_S))
+                next_save_s = time.monotonic() + REPORT_EVERY_S
+            stop.wait(min(max((due_ms - now_ms) / 1_000, _TICK_S), REPORT_EVERY_S))
     acknowledged = link.flush(2.0 if stop.is_set() else 10.0)
     if acknowledged and (next_due_ms := live.next_due_ms) is not None:
         checkpoint.save(start_ms, next_due_ms - 1)

@@ -30,10 +30,10 @@ _STEADY_SHARE: Final = 0.001
 class Settings:
     """How a device is learnt and judged. A score is a departure in units of what was seen while learning.
 
-    learn_readings: its first readings, taken for healthy. Of these the first 1/20 are skipped, because levels start at a
-    single reading, and the excursions count from 1/4 on, once the centre has settled.
-    follow_readings (tau): time constant with which the centre follows a device that is calm. Long against an episode, so
-    that a slow fault is not learnt; short against hours, because water and bearings go on warming up.
+    learn_readings: its first readings, taken for healthy. The first 1/20 of these are skipped, because levels start at
+    a single reading, and the excursions count from 1/4 on, once the centre has settled.
+    follow_readings (tau): time constant with which the centre follows a calm device. Long against an episode, so that
+    a fault is not learnt while it grows; short against hours, because water and bearings go on warming up.
     limit (kappa): score above which a reading is novel; above 1, since the first readings have not shown everything.
     off_share: of the limit, below which a device is calm: less than 1, so that a score at the limit does not flicker.
     return_share (rho): of the highest score of the episode. A device that came back so far, and rests there, is normal
@@ -42,9 +42,9 @@ class Settings:
     steady_share: of the limit, within which short and medium level agree on a device at rest.
     noise_share: least scale, in deviations of a single reading. Levels are steadier than readings, so a short learning
     may show next to none of it.
-    relative_floor: least scale as a share of the centre, for each quantity of the spec, or () for none. For vibration and
-    temperature: their everyday changes are relative to their level, and a calm learning does not show them.
-    floor: least scale in the quantity's own unit, as a trained fleet has it, or () for none; inf leaves a quantity out.
+    relative_floor: least scale as a share of the centre, for each quantity of the spec, or () for none. For vibration
+    and temperature: their everyday changes are relative to their level, and a calm learning does not show them.
+    floor: least scale in the quantity's own unit, as a trained fleet has it, or () for none; inf leaves one out.
     """
 
     learn_readings: int = 30
@@ -243,13 +243,11 @@ class _Known:
         known = taken & np.isfinite(medium)
         learning = known & (self.count < settings.learn_readings)
         forming = learning & (self.count >= settings.warm_readings)
+        settled = learning & (self.count >= settings.settled_readings)
         first = 1.0 / np.maximum(self.count - (settings.warm_readings - 1.0), 1.0)
-        self.reach[...] = np.where(
-            learning & (self.count >= settings.settled_readings), np.fmax(self.reach, away), self.reach
-        )
-        self.noise += np.where(forming, first * (spread - self.noise), 0.0)
         follow = 1.0 / settings.follow_readings
-        centred = self.count >= settings.settled_readings
-        share = np.where(forming, np.where(centred, follow, first), np.where(known & ~learning & follows, follow, 0.0))
+        share = np.where(forming, np.maximum(first, follow), np.where(known & ~learning & follows, follow, 0.0))
+        self.reach[...] = np.where(settled, np.fmax(self.reach, away), self.reach)
+        self.noise += np.where(forming, first * (spread - self.noise), 0.0)
         self.base += np.where(share > 0.0, share * (medium - self.base), 0.0)
         self.count += known

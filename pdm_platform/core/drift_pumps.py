@@ -27,6 +27,8 @@ _PRESSURE_PER_SPEED2: Final = RELATIONS.index("pressure_per_speed2")
 _RMS_PER_AXES: Final = RELATIONS.index("rms_per_axes")
 _RMS: Final = CHANNEL_NAMES.index("vibration_rms")
 # A sensor lies where leaving it out takes so much off the squared distance (five deviations), and calm is left.
+# In 220 healthy windows of 24 simulated pumps the most was 11 against training, and 17 against their own earlier operation
+# (of temperature, after a restart, 32: which is why training is asked too).
 SENSOR_GAIN: Final = 25.0
 # A pump's own operation may leave its usual place and still be usual for pumps: so much is asked beside training's.
 SENSOR_GAIN_IN_TRAINING: Final = 9.0

@@ -14,6 +14,7 @@ from pdm_platform.contract.measurements import DEVICE, TIME
 from pdm_platform.contract.times import time_ns_of
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES, PumpStates, fold
 from pdm_platform.core.sampling import thinned
+from pdm_platform.core.signals import FeatureArray
 
 TRUTH: Final = ("ground_truth", "health_percent", "rul_hours", "failure_mode", "sensor_fault", "disturbance")
 _MAINTENANCE: Final = "last_maintenance"
@@ -42,16 +43,19 @@ def featured(
         raise ValueError(
             f"features of contract {contract[:12]} were asked for, this machine makes {FEATURE_CONTRACT[:12]}"
         )
-    device_ids = readings[DEVICE].to_pylist()
-    channels = np.column_stack([readings[name].to_numpy() for name in CHANNEL_NAMES])
-    maintained_ns = _moments_ns(readings[_MAINTENANCE])
-    features = fold(PumpStates(), device_ids, readings[TIME].to_numpy(), channels, maintained_ns=maintained_ns)
     columns = {name: readings[name] for name in (DEVICE, TIME, *TRUTH)}
-    narrow = features.astype(np.float32, copy=False)
-    rows = pa.table({**columns, **dict(zip(FEATURE_NAMES, narrow.T, strict=True))})
+    rows = pa.table({**columns, **dict(zip(FEATURE_NAMES, fold_readings(readings).T, strict=True))})
     if rows_per_device is not None:
         rows = thinned(rows, rows_per_device=rows_per_device, seed=seed)
     return FeaturedPart(rows, readings.num_rows, pc.count_distinct(readings[DEVICE]).as_py())
+
+
+def fold_readings(readings: pa.Table) -> FeatureArray:
+    """Features of a table of readings, shape (n, F), row for row, starting from new pumps."""
+    channels = np.column_stack([readings[name].to_numpy() for name in CHANNEL_NAMES])
+    maintained_ns = _moments_ns(readings[_MAINTENANCE])
+    device_ids = readings[DEVICE].to_pylist()
+    return fold(PumpStates(), device_ids, readings[TIME].to_numpy(), channels, maintained_ns=maintained_ns)
 
 
 def _moments_ns(texts: pa.ChunkedArray) -> NDArray[np.int64]:

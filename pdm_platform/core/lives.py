@@ -1,6 +1,6 @@
 """Whole life cycles as the models learn from them: which pumps teach, which judge, and how much each reading counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -83,22 +83,24 @@ def speeds_of(device_ids: TextArray, time_ns: IntArray) -> dict[str, str]:
 
 
 def split_by_pump(
-    device_ids: TextArray, time_ns: IntArray, *, unseen_share: float = 0.3, seed: int
+    speeds: Mapping[str, str], *, modes: Mapping[str, str] | None = None, unseen_share: float = 0.3, seed: int
 ) -> tuple[list[str], list[str]]:
     """Divide pumps, never readings, into those to train on and those the model must not have seen.
 
-    Drawn within each speed, so that both sides have a pump of every speed that has at least two; a speed's only pump
-    is trained on. Returns both lists sorted. Raises TrainingError where no pump would be left on one side.
+    speeds: of each device; modes: what each failed of, where known. Drawn within each speed, so that both sides have a
+    pump of every speed that has at least two, and evenly over the modes; a speed's only pump is trained on. Returns both
+    lists sorted. Raises TrainingError where no pump would be left on one side.
     """
-    speeds = speeds_of(device_ids, time_ns)
     draw = np.random.default_rng(seed)
     train: list[str] = []
     unseen: list[str] = []
     for speed in SPEEDS:
-        pumps = draw.permutation([device for device, found in speeds.items() if found == speed]).tolist()
+        drawn = draw.permutation(sorted(device for device, found in speeds.items() if found == speed)).tolist()
+        pumps = sorted(drawn, key=lambda device: (modes or {}).get(device, ""))
         held = min(max(round(len(pumps) * unseen_share), 1), len(pumps) - 1) if pumps else 0
-        unseen += pumps[:held]
-        train += pumps[held:]
+        chosen = {int((place + 0.5) * len(pumps) / held) for place in range(held)}
+        unseen += [pump for place, pump in enumerate(pumps) if place in chosen]
+        train += [pump for place, pump in enumerate(pumps) if place not in chosen]
     if not train or not unseen:
         raise TrainingError(
             f"{len(speeds)} pump(s) cannot be divided into some to train on and some to judge by",

@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from pdm_platform.contract.states import STATES, State
 from pdm_platform.core import alarms, departure, features
 from pdm_platform.core.alarms import AlarmChange, AlarmStates
 from pdm_platform.core.departure import DepartureStates
@@ -17,6 +18,12 @@ from pdm_platform.core.states_table import Column, FloatArray, IntArray
 # A pump whose first readings are known only: what is far from these is new, whatever fleet it is compared with. The
 # limits are wide, because so few readings have not shown a change of duty yet.
 COLD_START: Final = departure.Settings(limit=4.0, relative_floor=(0.1,) * len(PUMP_SPEC.quantities))
+
+
+# Measured on 190 unseen lives with disturbances: 0.70 warns of 97 % of the failures with 5 % of the life left, 0.75 of
+# 95 %; false alarms fall from 6 to 3 in 100 lives. The most probable state alone: 93 % and 9.
+SEVERE_FROM_SHARE: Final = 0.73
+_WARNING, _FAULTY, _BROKEN = (STATES.index(state) for state in (State.WARNING, State.FAULTY, State.BROKEN))
 
 
 class PumpDepartures(DepartureStates):
@@ -52,6 +59,17 @@ def observe(
     return features.fold(state.pumps, device_ids, time_ns, channels, maintained_ns=maintained_ns)
 
 
+def alarm_level(output: ServingOutput) -> IntArray:
+    """How severe the pump's alarm should be, shape (n,), as an index into STATES.
+
+    Only a pump that has consumed most of its life is worth a visit today: FAULTY and BROKEN count as WARNING before. So a
+    passing disturbance that looks like a late state does not send anyone out, unless it looks like late life as well.
+    """
+    late = output.consumed_share >= SEVERE_FROM_SHARE
+    severe = np.where(output.state_index == _BROKEN, _BROKEN, _FAULTY)
+    return np.where(late, severe, np.minimum(output.state_index, _WARNING)).astype(np.int64)
+
+
 def tell(
     state: FleetState, model: ServingModel, device_ids: Sequence[str], time_ns: IntArray, rows: FeatureArray
 ) -> tuple[ServingOutput, list[AlarmChange]]:
@@ -65,6 +83,6 @@ def tell(
     fleet = np.where(output.provisional, 0.0, output.novelty)
     output = output._replace(novelty=np.fmax(fleet, own.novelty))
     changes = alarms.fold(
-        state.alarms, device_ids, time_ns, output.state_index, sensor_fault=output.sensor_lies, novel=output.novel
+        state.alarms, device_ids, time_ns, alarm_level(output), sensor_fault=output.sensor_lies, novel=output.novel
     )
     return output, changes

@@ -68,7 +68,7 @@ class ServingOutput(NamedTuple):
 
     probabilities: (n, 4), mode_probabilities: (n, 9) as MODE_CLASSES; rows sum to 1. sensor_probabilities: (n, 8), that
     the sensor of a channel lies. health_percent: (n,), 0 to 100. rul_*_hours: (n,), NaN where no wear is seen
-    from which to tell it. novelty: (n,), from 0, above 1 is novel. provisional: (n,), True while the baseline forms.
+    from which to tell it; consumed_share: (n,) of its life, NaN like them. novelty: (n,), from 0, above 1 is novel. provisional: (n,), True while the baseline forms.
     """
 
     probabilities: FloatArray
@@ -78,6 +78,7 @@ class ServingOutput(NamedTuple):
     rul_lower_hours: FloatArray
     rul_hours: FloatArray
     rul_upper_hours: FloatArray
+    consumed_share: FloatArray
     novelty: FloatArray
     provisional: NDArray[np.bool_]
 
@@ -185,18 +186,19 @@ class ServingModel:
 
     def _life(
         self, inputs: NDArray[np.float32], told: NDArray[np.bool_]
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Lower bound, median and upper bound in hours, NaN where not told."""
-        bounds = np.full((3, len(inputs)), np.nan)
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Lower bound, median and upper bound in hours, and the consumed share of life; NaN where not told."""
+        bounds = np.full((4, len(inputs)), np.nan)
         if told.any():
             chosen = inputs[told]
             age_hours = chosen[:, _AGE].astype(np.float64)
             speed = speed_index(chosen[:, _INTERVAL].astype(np.float64))
             consumed = self._offsets.interval(self._value("life", chosen), speed)
             # the more is consumed, the less is left
-            bounds[:, told] = [remaining_hours(age_hours, share) for share in reversed(consumed)]
-        lower, median, upper = bounds
-        return lower, median, upper
+            bounds[:3, told] = [remaining_hours(age_hours, share) for share in reversed(consumed)]
+            bounds[3, told] = np.clip(consumed[1], 0.0, 1.0)
+        lower, median, upper, share = bounds
+        return lower, median, upper, share
 
 
 def _facts(contents: Mapping[str, bytes]) -> ServingFacts:
@@ -206,7 +208,9 @@ def _facts(contents: Mapping[str, bytes]) -> ServingFacts:
         raise _refused(SERVING_FILE, f"{error}") from None
     if facts.feature_contract != FEATURE_CONTRACT:
         contract = facts.feature_contract[:12]
-        raise _refused(SERVING_FILE, f"it was made for feature contract {contract}, this code has {FEATURE_CONTRACT[:12]}")
+        raise _refused(
+            SERVING_FILE, f"it was made for feature contract {contract}, this code has {FEATURE_CONTRACT[:12]}"
+        )
     found, expected = np.shape(facts.life_offsets), (len(SPEEDS), len(facts.life_edges) + 1, 3)
     if found != expected:
         raise _refused(SERVING_FILE, f"its life_offsets have shape {found}, expected {expected}")

@@ -42,6 +42,7 @@ _ROWS_OF_A_LIFE: Final = 120
 # What passes over a pump without wearing it is rare in a life, and is what state must not be confused by.
 _ROWS_OF_A_DISTURBANCE: Final = 40
 
+
 @dataclass(frozen=True, slots=True)
 class TrainedModels:
     """scikit-learn estimators, fitted on columns of the features.
@@ -156,7 +157,9 @@ def to_files(models: TrainedModels) -> dict[str, bytes]:
         novelty_limit=models.novelty.limit,
     )
     stamp = {CONTRACT_KEY: FEATURE_CONTRACT}
-    files = {f"{name}.onnx": trees.to_onnx(name, one, len(columns), stamp) for name, (one, columns) in estimators.items()}
+    files = {
+        f"{name}.onnx": trees.to_onnx(name, one, len(columns), stamp) for name, (one, columns) in estimators.items()
+    }
     if models.sensor is not None:
         files["sensor.onnx"] = trees.to_onnx("sensor", models.sensor, SENSOR_INPUTS, stamp)
     return {**files, SERVING_FILE: msgspec.json.encode(facts)}

@@ -1,8 +1,8 @@
 """Few wear axes for many quantities: a machine wears along few directions, so its sensors repeat each other.
 
 What the fold remembers of each quantity is looked at in nine ways, and every way is projected on the same axes: the
-main directions in which quantities leave their healthy baseline. Trees on the axes err less than trees on all quantities,
-because noise averages out before they see it. A projection is linear, so it is served as ONNX like everything else.
+main directions in which quantities leave their healthy baseline. Trees on the axes err less than trees on all
+quantities: noise averages out before they see it. A projection is linear, so it is served as ONNX like everything else.
 """
 
 from collections.abc import Sequence

@@ -1,25 +1,34 @@
 """Sixth stage: judge the candidate on pumps it has not seen, as it would be served, and keep it as a model version."""
 
 import json
+import time
 from collections.abc import Iterator
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import dagster as dg
 
 from pdm_platform.contract.errors import LakeError
 from pdm_platform.contract.measurements import MODEL_METRIC
 from pdm_platform.contract.states import STATES
-from pdm_platform.core import prognosis
-from pdm_platform.core.evaluation import Evaluation, confusion_png, evaluate, render_html
+from pdm_platform.core.evidence import EVIDENCE_FILE
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
+from pdm_platform.core.judgement import figures
+from pdm_platform.core.judgement.judge import Judgement
+from pdm_platform.core.judgement.plots import confusion_png
+from pdm_platform.core.judgement.replay import assess
+from pdm_platform.core.judgement.report import Algorithm, render_html
+from pdm_platform.core.lives import Lives
+from pdm_platform.core.lives_table import chosen
+from pdm_platform.core.model_card import model_card
 from pdm_platform.core.promotion import gates
 from pdm_platform.core.serving import ServingModel
-from pdm_platform.core.training import OPSET, Lives
+from pdm_platform.core.trees import OPSET
 from pdm_platform.defs.metadata import counts, describe, explained, image, report
+from pdm_platform.defs.production_beside import measured_beside_production
 from pdm_platform.defs.resources import Platform
-from pdm_platform.defs.train import candidate_model, lives_of
+from pdm_platform.defs.train import candidate_model
 from pdm_platform.stores.files import to_json
 from pdm_platform.stores.lake import Artifact, Lake
 from pdm_platform.stores.model_events import metrics_of
@@ -30,7 +39,7 @@ _LIBRARIES: Final = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
 
 @dg.asset(group_name="evaluate", kinds={"onnx"}, deps=[candidate_model])
 def model_evaluation(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
-    """The candidate against pumps it has not seen, and against simple rules on the same pumps.
+    """The candidate against pumps it has not seen, beside baselines on the same pumps and the version that serves.
 
     What is judged is the ONNX that would serve. With its evaluation it becomes an immutable model version.
     """
@@ -40,25 +49,32 @@ def model_evaluation(context: dg.AssetExecutionContext, platform: Platform) -> d
         staging = lake.folder("candidate_model", candidate.window) / "staging"
         _require_same_training(staging, candidate)
         trained, unseen = _divided(lake, candidate)
-        evaluation = _judge(staging, trained, unseen)
-        (staging / "evaluation.json").write_bytes(to_json(evaluation.to_json()))
-        (staging / "evaluation.html").write_text(render_html(evaluation), encoding="utf-8")
-        manifest = platform.registry.register(staging, _facts(candidate, evaluation, context.run.run_id))
+        context.log.info(f"judging {len(unseen):,} readings of unseen pumps")
+        model = ServingModel.from_files({path.name: path.read_bytes() for path in staging.iterdir()})
+        judged = assess(model, trained, unseen, seed=cast(int, candidate.facts["seed"]), clock=time.perf_counter)
         with platform.store() as store:
+            beside = measured_beside_production(platform.registry, store, model, unseen, judged.training)
+            card = _write_reports(staging, candidate, judged)
+            (staging / EVIDENCE_FILE).write_bytes(to_json(beside))
+            manifest = platform.registry.register(staging, _facts(candidate, judged, context.run.run_id))
             store.write(MODEL_METRIC, metrics_of(manifest))
         stored = lake.write_facts("model_evaluation", candidate.window, version=manifest.version)
         metrics = manifest.metrics
         return dg.MaterializeResult(
-            metadata=describe(
-                stored,
-                version=manifest.version,
-                summary=f"macro F1 {metrics['macro_f1']:.3f} on unseen pumps, {manifest.version}",
-                metrics=counts(metrics),
-                macro_f1=metrics["macro_f1"],
-                unseen_readings=len(unseen),
-                confusion=image(confusion_png(evaluation), "confusion matrix on unseen pumps"),
-                **report(platform.registry.folder(manifest.version) / "evaluation.html"),
-            )
+            metadata={
+                **describe(
+                    stored,
+                    version=manifest.version,
+                    summary=f"macro F1 {metrics['macro_f1']:.3f} on unseen pumps, {manifest.version}",
+                    metrics=counts(metrics),
+                    macro_f1=metrics["macro_f1"],
+                    unseen_readings=len(unseen),
+                    confusion=image(confusion_png(judged.states, "states"), "confusion matrix on unseen pumps"),
+                    **report(platform.registry.folder(manifest.version) / "evaluation.html"),
+                ),
+                "model_card": dg.MetadataValue.md(card),
+                "beside_production": beside.production or "; ".join(beside.notes),
+            }
         )
 
 
@@ -81,20 +97,30 @@ def _divided(lake: Lake, candidate: Artifact) -> tuple[Lives, Lives]:
             "'feature_table' has changed since 'candidate_model' was trained from it",
             hint="materialise 'candidate_model' again",
         )
-    lives = lives_of(lake.read(source))
-    trained, unseen = candidate.facts["train_devices"], candidate.facts["unseen_devices"]
-    return lives.of(cast(list[str], trained)), lives.of(cast(list[str], unseen))
+    seed = cast(int, candidate.facts["seed"])
+    trained, unseen = (cast(list[str], candidate.facts[name]) for name in ("train_devices", "unseen_devices"))
+    return chosen(lake.parts(source), trained, seed=seed), chosen(lake.parts(source), unseen, seed=seed)
 
 
-def _judge(staging: Path, trained: Lives, unseen: Lives) -> Evaluation:
-    model = ServingModel.from_bytes((staging / "state.onnx").read_bytes(), (staging / "health.onnx").read_bytes())
-    output = model.predict(unseen.features)
-    devices = unseen.device_ids.tolist()
-    rul_hours = prognosis.fold(prognosis.PrognosisStates(), devices, unseen.time_ns, output.health_percent)
-    return evaluate(unseen, output, rul_hours, train_lives=trained)
+def _write_reports(staging: Path, candidate: Artifact, judged: Judgement) -> str:
+    """The page, its figures and the model card, beside the models; returns the card."""
+    compared: list[dict[str, Any]] = json.loads((staging / "algorithms.json").read_bytes())
+    algorithms = [Algorithm(each["name"], each["macro_f1"], each["fit_s"], each["predict_us"]) for each in compared]
+    (staging / "evaluation.json").write_bytes(to_json(figures.to_json(judged)))
+    (staging / "evaluation.html").write_text(render_html(judged, algorithms), encoding="utf-8")
+    card = model_card(
+        figures.metrics(judged),
+        training_window=(candidate.window.start_ns, candidate.window.end_ns),
+        data_fingerprint=str(candidate.facts["data_fingerprint"]),
+        feature_contract=FEATURE_CONTRACT,
+        modes=list(zip(judged.modes.names, judged.modes.f1, strict=True)),
+        algorithms=[(each.name, each.macro_f1) for each in algorithms],
+    )
+    (staging / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    return card
 
 
-def _facts(candidate: Artifact, evaluation: Evaluation, run_id: str) -> ManifestFacts:
+def _facts(candidate: Artifact, judged: Judgement, run_id: str) -> ManifestFacts:
     return ManifestFacts(
         feature_contract=FEATURE_CONTRACT,
         feature_names=list(FEATURE_NAMES),
@@ -102,7 +128,7 @@ def _facts(candidate: Artifact, evaluation: Evaluation, run_id: str) -> Manifest
         libraries={name: installed(name) for name in _LIBRARIES},
         training_window=(candidate.window.start_ns, candidate.window.end_ns),
         data_fingerprint=str(candidate.facts["data_fingerprint"]),
-        metrics=evaluation.metrics(),
+        metrics=figures.metrics(judged),
         parent_run=run_id,
         opset=dict(OPSET),
     )

@@ -4,12 +4,13 @@ import dagster as dg
 
 from pdm_platform.contract.errors import IntegrityError
 from pdm_platform.contract.measurements import MODEL_EVENT
-from pdm_platform.core.promotion import gates, require_promotable
+from pdm_platform.core.promotion import gates
 from pdm_platform.defs.evaluate import evaluated_version, model_evaluation
 from pdm_platform.defs.metadata import counts, explained
 from pdm_platform.defs.resources import Broker, Platform
 from pdm_platform.runtime.announce import announce
 from pdm_platform.stores.model_events import event_of
+from pdm_platform.stores.promotion import promote_on_evidence
 
 
 class ProductionModelConfig(dg.Config):
@@ -28,10 +29,9 @@ def production_model(
     with explained():
         registry = platform.registry
         version = config.version or evaluated_version(platform.lake)
-        manifest = registry.verify(version)
-        require_promotable(manifest.metrics)
         reason = config.reason or f"its evaluation allows it (run {context.run.run_id})"
-        pointer = registry.promote(version, actor=config.actor, reason=reason)
+        pointer = promote_on_evidence(registry, version, actor=config.actor, reason=reason)
+        manifest = registry.verify(version)
         entry = registry.ledger()[-1]
         with platform.store() as store:
             store.write(MODEL_EVENT, event_of(entry))

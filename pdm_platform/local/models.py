@@ -14,6 +14,7 @@ from pdm_platform.runtime.announce import announce
 from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.model_events import event_of
+from pdm_platform.stores.promotion import promote_on_evidence
 from pdm_platform.stores.registry import Registry
 from pdm_platform.stores.telemetry import open_platform_store
 
@@ -46,11 +47,8 @@ def show_version(version: str) -> None:
 
 def promote_version(version: str, reason: str) -> None:
     """Promote a version whose evidence allows it, and tell running services."""
-    from pdm_platform.core.promotion import require_promotable
-
     registry = _registry()
-    require_promotable(registry.verify(version).metrics)
-    _told(registry, registry.promote(version, actor=_actor(), reason=reason))
+    _told(registry, promote_on_evidence(registry, version, actor=_actor(), reason=reason))
 
 
 def roll_back(reason: str) -> None:

@@ -12,14 +12,18 @@ from pdm_platform.stores.files import sync_folder
 
 
 class Action(StrEnum):
-    """How a version came into production."""
+    """How a version came into production, or that it was refused."""
 
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    REFUSE = "refuse"
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Who put which version into production, when and why. `from_version` is null for the first."""
+    """Who put which version into production, or tried to, when and why. `from_version` is null for the first.
+
+    evidence: what was observed of each gate.
+    """
 
     at: str
     actor: str
@@ -28,6 +32,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     from_version: str | None
     to_version: str
     manifest_sha256: str
+    evidence: dict[str, float | None] = {}
 
 
 def read_ledger(path: Path) -> list[LedgerEntry]:
@@ -61,6 +66,7 @@ def previous(entries: Sequence[LedgerEntry], production: str) -> LedgerEntry | N
     A rollback takes back a promotion, so two in a row go two versions back. An entry whose pointer was never
     swapped (the process was killed in between) is seen from what its follower calls `from_version`.
     """
+    entries = [entry for entry in entries if entry.action is not Action.REFUSE]  # these moved nothing
     came_after = [*(entry.from_version for entry in entries[1:]), production]
     in_place: tuple[LedgerEntry, ...] = ()
     for entry, then in zip(entries, came_after, strict=True) if entries else ():

@@ -108,8 +108,16 @@ class Registry:
         pointer = self.production()
         return None if pointer is None else self.load(pointer).manifest
 
-    def promote(self, version: str, *, actor: str, reason: str) -> ModelPointer:
+    def verified(self, version: str) -> Verified:
+        """A version's bytes, each checked. Raises as `verify`."""
+        return verify_folder(self.folder(version))
+
+    def promote(
+        self, version: str, *, actor: str, reason: str, evidence: dict[str, float | None] | None = None
+    ) -> ModelPointer:
         """Put a version into production once it is verified. In production already, nothing changes.
+
+        evidence: what was observed of each gate, for the ledger.
 
         Raises RegistryError where there is no such version or actor or reason is empty; IntegrityError.
         """
@@ -119,7 +127,15 @@ class Registry:
             if now is not None and now.version == version:
                 self.load(now)
                 return now
-            return self._move(Action.PROMOTE, now, verified, actor, reason)
+            return self._move(Action.PROMOTE, now, verified, actor, reason, evidence or {})
+
+    def refuse(self, version: str, *, actor: str, reason: str, evidence: dict[str, float | None]) -> None:
+        """Note in the ledger that a version was not promoted, and why. Raises as `promote`."""
+        with self._locked("refuse in"):
+            append(
+                self._ledger,
+                self._entry(Action.REFUSE, self.production(), self.verified(version), actor, reason, evidence),
+            )
 
     def rollback(self, *, actor: str, reason: str) -> ModelPointer:
         """Take back the last promotion: the version before it is verified and put into production again.
@@ -134,7 +150,7 @@ class Registry:
                     "there is no version before the one in production", hint="`pdmctl models promote` puts one there."
                 )
             then = ModelPointer(version=entry.to_version, manifest_sha256=entry.manifest_sha256, promoted_at=entry.at)
-            return self._move(Action.ROLLBACK, now, self.load(then), actor, reason)
+            return self._move(Action.ROLLBACK, now, self.load(then), actor, reason, {})
 
     def ledger(self) -> list[LedgerEntry]:
         """Every change of production, oldest first. Raises IntegrityError, RegistryError."""
@@ -142,24 +158,41 @@ class Registry:
             return read_ledger(self._ledger)
 
     def _move(
-        self, action: Action, now: ModelPointer | None, verified: Verified, actor: str, reason: str
+        self,
+        action: Action,
+        now: ModelPointer | None,
+        verified: Verified,
+        actor: str,
+        reason: str,
+        evidence: dict[str, float | None],
     ) -> ModelPointer:
+        entry = self._entry(action, now, verified, actor, reason, evidence)
+        pointer = ModelPointer(version=entry.to_version, manifest_sha256=entry.manifest_sha256, promoted_at=entry.at)
+        append(self._ledger, entry)  # first: nothing is ever in production of which the ledger does not know
+        replace_file(self._pointer, to_json(pointer))
+        return pointer
+
+    def _entry(
+        self,
+        action: Action,
+        now: ModelPointer | None,
+        verified: Verified,
+        actor: str,
+        reason: str,
+        evidence: dict[str, float | None],
+    ) -> LedgerEntry:
         if not actor.strip() or not reason.strip():
             raise RegistryError(f"who and why are needed: actor {actor!r}, reason {reason!r}")
-        version, manifest_sha256, at = verified.manifest.version, verified.manifest_sha256, iso_of(time.time_ns())
-        entry = LedgerEntry(
-            at=at,
+        return LedgerEntry(
+            at=iso_of(time.time_ns()),
             actor=actor,
             action=action,
             reason=reason,
             from_version=None if now is None else now.version,
-            to_version=version,
-            manifest_sha256=manifest_sha256,
+            to_version=verified.manifest.version,
+            manifest_sha256=verified.manifest_sha256,
+            evidence=evidence,
         )
-        pointer = ModelPointer(version=version, manifest_sha256=manifest_sha256, promoted_at=at)
-        append(self._ledger, entry)  # first: nothing is ever in production of which the ledger does not know
-        replace_file(self._pointer, to_json(pointer))
-        return pointer
 
     def _same(self, content: str, files: dict[str, str]) -> Manifest | None:
         for path in sorted(self._versions.glob(f"v*-{content[:8]}")):

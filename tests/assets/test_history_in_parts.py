@@ -1,6 +1,7 @@
 """From the store to the features a part at a time: what comes out is what one part would have given."""
 
 import importlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pdm_platform.defs import extract
 from pdm_platform.defs.extract import telemetry_window
 from pdm_platform.defs.failures import description_of
 from pdm_platform.defs.features import feature_table
+from pdm_platform.defs.progress import Progress
 from pdm_platform.defs.resources import Platform
 from pdm_platform.defs.validate import validated_telemetry
 from pdm_platform.stores.lake import Lake
@@ -142,6 +144,18 @@ def test_long_lives_are_folded_whole_and_kept_in_part(home: Path) -> None:
     (told,) = result.asset_materializations_for_node("feature_table")
     assert told.metadata["summary"].value == "120 rows of 1,200 readings of 6 pumps"
     assert told.metadata["dagster/row_count"].value == 120
+
+
+def test_progress_is_told_now_and_then_and_not_with_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    progress = Progress(said.append, "judged", 3_000)
+
+    progress.tell(1_000)
+    monkeypatch.setattr(time, "monotonic", lambda now_s=time.monotonic(): now_s + 6.0)
+    progress.tell(2_000)
+    progress.tell(3_000)
+
+    assert said == ["judged 2,000 of 3,000 readings"]
 
 
 @pytest.fixture

@@ -88,6 +88,18 @@ def test_scores_are_stored_by_channel_and_for_the_fleet_and_a_rerun_replaces_the
     assert {row["time_ns"] for row in rows.values()} == {time_ns_of(LIVE_END)}
 
 
+def test_a_later_report_knows_where_the_pumps_ran_in_an_earlier_one(trained: World) -> None:
+    run_fleet(trained)
+    spans = [{"window_end": "2026-03-01T11:59:30Z"}, {"window_start": "2026-03-01T11:59:30Z", "window_end": LIVE_END}]
+
+    early, later = (
+        trained.materialize("drift_report", config={"drift_report": span}).metadata("drift_report") for span in spans
+    )
+
+    assert early["pumps_seen_before"] == 0
+    assert later["pumps_seen_before"] == later["pumps"] > 0
+
+
 def test_pumps_that_are_not_predicted_healthy_are_left_out_and_the_share_is_told(trained: World) -> None:
     run_fleet(trained, warning=6)
 

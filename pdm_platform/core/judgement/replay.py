@@ -37,7 +37,7 @@ def replayed(model: ServingModel, lives: Lives) -> Verdicts:
         novelty=output.novelty,
         provisional=output.provisional,
     )
-    of_state = [change for change in changes if change.condition == alarms.CONDITION]
+    of_state = tuple(change for change in changes if change.condition == alarms.CONDITION)
     speed = speeds_of(lives.device_ids, lives.time_ns)
     return verdicts_of(lives.device_ids, lives.time_ns, truth_of(lives), told, speed=speed, alarms=of_state)
 
@@ -60,9 +60,10 @@ def truth_of(lives: Lives) -> Truth:
 
 def training_of(trained: Lives, unseen: Lives) -> Training:
     """What the judgement must know of the training; leaks are looked for in the raw channels."""
-    leak = leaked(
-        trained.device_ids, trained.features[:, :_CHANNELS], unseen.device_ids, unseen.features[:, :_CHANNELS]
+    (devices, raw), (others, other_raw) = (
+        (lives.device_ids.tolist(), lives.features[:, :_CHANNELS].astype(np.float64)) for lives in (trained, unseen)
     )
+    leak = leaked(devices, raw, others, other_raw)
     speed = speeds_of(trained.device_ids, trained.time_ns)
     return training_facts(trained.device_ids, trained.time_ns, truth_of(trained), speed=speed, leak=leak)
 
@@ -79,9 +80,7 @@ def baselines_of(trained: Lives, unseen: Lives, *, seed: int, clock: Callable[[]
     ]
 
 
-def assess(
-    model: ServingModel, trained: Lives, unseen: Lives, *, seed: int, clock: Callable[[], float]
-) -> Judgement:
+def assess(model: ServingModel, trained: Lives, unseen: Lives, *, seed: int, clock: Callable[[], float]) -> Judgement:
     """Judge a model on lives it was not trained on, beside the baselines. clock: seconds, as time.perf_counter."""
     return judge(
         replayed(model, unseen),

@@ -109,7 +109,8 @@ class Told:
 class Life:
     """Rows start to before stop, one pump from new or repaired on.
 
-    failure: row of the first reading that was in truth BROKEN, None where there is none. length_hours: event time from
+    failure: row of the reading at which the pump failed, None where there is none: where no life was left, else (where
+    that is not known) of the first reading that was in truth BROKEN. length_hours: event time from
     the first reading to the failure; for a life that was cut off the remaining hours included where they are known;
     NaN where not known, infinite for a pump that does not wear.
     """
@@ -193,7 +194,8 @@ class Verdicts:
         device = str(self.device_ids[start])
         number = sum(str(self.device_ids[each]) == device for each in self._starts if each <= start)
         broken = np.flatnonzero(self.truth.state_index[start:stop] == BROKEN)
-        failure = start + int(broken[0]) if len(broken) else None
+        ended = np.flatnonzero(self.truth.rul_hours[start:stop] == 0.0)
+        failure = start + int((ended if len(ended) else broken)[0]) if len(ended) or len(broken) else None
         wearing = bool(self.truth.wearing[start:stop].any())
         return Life(
             name=device if number == 1 else f"{device} #{number}",

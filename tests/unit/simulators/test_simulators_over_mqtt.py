@@ -145,7 +145,7 @@ def test_a_live_fleet_of_a_hundred_pumps_keeps_pace_and_stops_cleanly_at_ctrl_c(
         "--chaos-pumps",
         "50",
         "--interval-s",
-        "0.2",
+        "0.1",
         "--stagger-s",
         "0",
         "--truth",
@@ -153,7 +153,8 @@ def test_a_live_fleet_of_a_hundred_pumps_keeps_pace_and_stops_cleanly_at_ctrl_c(
     )
     with listening(stack) as heard:
         fleet = stack.simulate("production", *arguments)
-        heard.wait_for(1_000)
+        # beyond the baseline, which disturbances spare
+        heard.wait_for(5_000)
         fleet.send_signal(signal.SIGINT)
         report = summary_of(fleet)
         arrived = heard.wait_for(report["published"])
@@ -172,7 +173,11 @@ def test_a_live_fleet_of_a_hundred_pumps_keeps_pace_and_stops_cleanly_at_ctrl_c(
     [
         (("training", "--lives", "slow:3"), "PDM-CONFIG-001 plan 'slow:3'"),
         (("training", "--window-end", "yesterday"), "'yesterday' is not ISO 8601"),
+        (("training", "--disturbance-share", "2"), "disturbance share of 2.0"),
         (("production", "--pumps", "0"), "0 pumps"),
+        (("production", "--chaos", "storm:0.1:3"), "'storm' is not one of heatwave"),
+        (("production", "--sensor-fault", "freeze:often:3"), "'often' is not a probability"),
+        (("production", "--no-wearing"), "5 pumps cannot fail"),
         (("production", "--truth", f"{__file__}/truth"), "cannot be written"),
     ],
 )

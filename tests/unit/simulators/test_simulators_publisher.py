@@ -15,7 +15,8 @@ from pdm_platform.runtime.mqtt import Link
 from simulators import publisher
 from simulators.live import EventKind
 from simulators.plans import FleetPlan, LivesPlan
-from simulators.publisher import FleetProgress, publish_lives, run_fleet
+from simulators.publisher import publish_lives, run_fleet
+from simulators.tally import FleetProgress, FleetReport
 
 TOPICS = Topics()
 END_NS = 1_770_000_000_000_000_000
@@ -50,7 +51,7 @@ def publish(link: FakeLink, **options: Any) -> publisher.Campaign:
     return publish_lives(cast(Link, link), TOPICS, PLAN, window_end_ns=END_NS, **options)
 
 
-def run(link: FakeLink, plan: FleetPlan, **options: Any) -> publisher.FleetReport:
+def run(link: FakeLink, plan: FleetPlan, **options: Any) -> FleetReport:
     return run_fleet(cast(Link, link), TOPICS, plan, **({"stop": threading.Event()} | options))
 
 

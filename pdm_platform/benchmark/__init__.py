@@ -1,0 +1,1 @@
+"""The platform's own code on public data, beside what others published: `pdmctl benchmark`."""
