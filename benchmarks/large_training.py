@@ -28,7 +28,8 @@ from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.measurements import DEVICE, PUMP_LABELS, TIME, Window
 from pdm_platform.contract.states import STATES, state_index
 from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
-from pdm_platform.core.sampling import sampled
+from pdm_platform.core.lives_table import chosen, pumps_of
+from pdm_platform.core.signals import INTERVAL_S
 from pdm_platform.defs.extract import PART_ROWS
 from pdm_platform.stores.lake import Lake
 
@@ -170,7 +171,7 @@ def _look(process: psutil.Process, processor_s: dict[int, float]) -> int:
 def _run(stage: str, home: Path, compute: str, rows_per_device: int, told: Connection) -> None:
     os.environ |= {"PDM_HOME": str(home), "PDM_COMPUTE": compute, "DAGSTER_DISABLE_TELEMETRY": "1"}
     os.environ.pop("PDM_STORE_URL", None)
-    told.send(_sample(home, rows_per_device) if stage == "sample" else _materialize(stage, home, rows_per_device))
+    told.send(_sample(home) if stage == "sample" else _materialize(stage, home, rows_per_device))
 
 
 def _materialize(stage: str, home: Path, rows_per_device: int) -> int:
@@ -192,11 +193,12 @@ def _materialize(stage: str, home: Path, rows_per_device: int) -> int:
     return Lake(home / "lake").current(name).rows
 
 
-def _sample(home: Path, rows_per_device: int) -> int:
-    """Rows of a training set of at most 500 a pump, whose parts are added up as the training does."""
+def _sample(home: Path) -> int:
+    """Rows of a training set as the training takes it."""
     lake = Lake(home / "lake")
-    parts = sampled(lake.parts(lake.current("feature_table")), rows_per_device=min(500, rows_per_device), seed=7)
-    return int(pa.concat_tables(list(parts)).num_rows)
+    source = lake.current("feature_table")
+    devices = pumps_of(lake.parts(source, (DEVICE, INTERVAL_S, "failure_mode"))).speeds
+    return len(chosen(lake.parts(source), list(devices), seed=7))
 
 
 def _draw(costs: list[Cost], path: Path) -> None:

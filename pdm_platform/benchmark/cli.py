@@ -34,3 +34,27 @@ def cmapss(
     from pdm_platform.benchmark.cmapss_report import run_cmapss
 
     raise typer.Exit(run_cmapss(data, of_set, as_json=as_json, plot=plot))
+
+
+@app.command()
+def simulated(
+    seed: Annotated[int, typer.Option(help="another seed is other pumps, for training and judgement")] = 7,
+    plan: Annotated[str, typer.Option(help="lives to train on; default: as shipped")] = "",
+    judged_on: Annotated[
+        str, typer.Option(help="lives of other pumps to judge on")
+    ] = "stress:160,accelerated:64,nominal:16",
+    idle: Annotated[int, typer.Option(help="pumps that do not wear among those judged")] = 40,
+    search_s: Annotated[float, typer.Option(help="seconds for comparing algorithms and settings")] = 10.0,
+    as_json: _Json = False,
+    html: Annotated[Path | None, typer.Option(help="also write the judgement's page")] = None,
+) -> None:
+    """Simulated pumps, trained as shipped and judged on pumps never seen, against what is aimed at."""
+    from pdm_platform.benchmark.simulated import run_simulated
+    from simulators.plans import LivesPlan
+
+    raise typer.Exit(
+        run_simulated(
+            seed=seed, plan=plan or str(LivesPlan()), judged_on=judged_on, idle=idle, search_s=search_s,
+            as_json=as_json, html=html,
+        )
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 How it is judged. Training engines run to failure. Every test engine is judged once, at its last reading, against the
 true remaining cycles as they are given, not capped as in many publications. All settings are chosen by cross-validation
-by training engine; the test files are read after that.
+by training engine; test engines take no part in it.
 
 The cut law. Cross-validation and the interval need to know when a test engine is looked at: here at any reading after
 the 30th with up to 0.75 median training lives left, all alike, each engine weighing the same. That horizon is an
@@ -22,30 +22,25 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pdm_platform.benchmark.cmapss_files import (
-    BenchmarkFileError,
-    Conditions,
-    FloatArray,
-    IntArray,
-    Readings,
-    read_readings,
-    read_remaining,
-)
+from pdm_platform.benchmark.cmapss_files import BenchmarkFileError, Conditions, Readings, read_readings, read_remaining
 from pdm_platform.contract.times import NS_PER_HOUR
 from pdm_platform.core import conformal, remaining_life, trees, wear_axes
+from pdm_platform.core.conformal import Honesty
 from pdm_platform.core.remaining_life import Candidate, LifeRows, Selection, phm08
 from pdm_platform.core.signal_memory import BASELINE_READINGS
 from pdm_platform.core.signals import SignalSpec, SignalStates, columns_of, fold
+from pdm_platform.core.states_table import FloatArray, IntArray
 from pdm_platform.core.trees import TreeSettings
 from pdm_platform.core.wear_axes import OnWearAxes
 
 Progress = Callable[[str], None]
 LEAST_ENGINES: Final = 5
+_LEAST_CYCLES: Final = 10
 HORIZON_LIVES: Final = 0.75
 AXES: Final = (2, 3)
 CAP_LIVES: Final = (0.60, 0.65, 0.70)
 _BOOSTING_CAP_LIVES: Final = 0.65
-# The fold looks back over 5, 16 and 30 readings; of longer lives, cycles are averaged until a life has about so many.
+# The fold looks back over few readings; of longer lives, cycles are averaged until a life has about so many.
 _READINGS_OF_A_LIFE: Final = 200
 _LEARNED_OF_A_LIFE: Final = 40
 _FIRST_LEARNED_LIVES: Final = 0.05
@@ -77,6 +72,12 @@ class Fleet(NamedTuple):
         judge = (self.seen >= first) & (self.left >= 1) & (self.left <= horizon_cycles)
         return LifeRows(self.views, self.left, self.engine, learn, judge, weigh=True)
 
+    def grown(self) -> NDArray[np.bool_]:
+        """Which readings come after a quarter of their engine's life, shape (n,)."""
+        most = np.zeros(self.engine.max() + 1, np.int64)
+        np.maximum.at(most, self.engine, self.seen)
+        return np.asarray(self.seen >= 0.25 * most[self.engine])
+
 
 class Judged(NamedTuple):
     """Test engines at their last reading: truth, prediction, bounds of the 90 % interval, each (engines,), cycles."""
@@ -86,23 +87,9 @@ class Judged(NamedTuple):
     lower: FloatArray
     upper: FloatArray
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came out, in cycles. cv_*: on training engines held out, per engine. phm08: sum over the test engines."""
-
-    judged: Judged
-    selection: Selection
-    settings: dict[str, Any]
-    engines: dict[str, int]
-    cv_coverage: float
-    cv_mean_width: float
-    cv_rmse_whole_life: float
-    seconds: float
-
     def figures(self) -> dict[str, float]:
-        """RMSE and its 90 % bootstrap bounds over engines, PHM08 score, bias, coverage and width of the interval."""
-        truth, predicted, lower, upper = self.judged
+        """RMSE and its 90 % bootstrap bounds over engines, PHM08 score (a sum), bias, coverage and mean width."""
+        truth, predicted, lower, upper = self
         error = predicted - truth
         draws = np.random.default_rng(0).integers(0, len(error), (_RESAMPLES, len(error)))
         low, high = np.quantile(np.sqrt((error[draws] ** 2).mean(axis=1)), (0.05, 0.95))
@@ -117,42 +104,54 @@ class Outcome:
         }
 
 
-def judge_set(folder: Path, name: str, *, seed: int = 0, progress: Progress) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out, in cycles. engines: how many were trained on and judged. cv*: of training engines held out."""
+
+    judged: Judged
+    selection: Selection
+    settings: dict[str, Any]
+    engines: dict[str, int]
+    cv: Honesty
+    cv_rmse_whole_life: float
+    seconds: float
+
+
+def judge_set(folder: Path, name: str, *, seed: int = 0, most: int | None = None, progress: Progress) -> Outcome:
     """Train on `train_NAME.txt`, judge on `test_NAME.txt` and `RUL_NAME.txt` of a folder.
 
-    Raises BenchmarkFileError where a file is missing or not what its format says, or has too few engines.
+    most: how many candidates to try, None: all. Raises BenchmarkFileError where a file is missing or not what its
+    format says, or has too few engines.
     """
     started = time.process_time()
-    train = read_readings(folder / f"train_{name}.txt")
+    train, test, truth = _read(folder, name)
     median_cycles = float(np.median(train.lives))
-    if len(train.lives) < LEAST_ENGINES:
-        raise BenchmarkFileError(f"{folder / f'train_{name}.txt'}: {len(train.lives)} engines, needs {LEAST_ENGINES}")
-    conditions = Conditions.of(train)
+    conditions, stride = Conditions.of(train), _stride(median_cycles)
     if not len(conditions.kept):
-        raise BenchmarkFileError(f"{folder / f'train_{name}.txt'}: no sensor varies")
-    fleet = folded(train, conditions, _stride(median_cycles))
+        raise BenchmarkFileError(f"{folder}: no sensor in train_{name}.txt varies")
+    fleet = folded(train, conditions, stride)
     rows = fleet.rows(median_cycles, HORIZON_LIVES * median_cycles)
     progress(
         f"{name}: {len(train.lives)} engines, {len(conditions.kept)} sensors, {rows.learn.sum()} readings to learn"
     )
-    selection = remaining_life.select(candidates(median_cycles, seed), rows, seed=seed, progress=progress)
+    tried = candidates(median_cycles, seed)
+    selection = remaining_life.select(tried, rows, seed=seed, most=most, progress=progress)
     chosen, predicted, judge = selection.chosen, selection.trial.predicted, rows.judge
-    one = np.zeros(len(rows.target), np.int64)
-    honesty = conformal.cross_checked(predicted[judge], rows.target[judge], rows.life[judge], one[judge], 1, seed=seed)
+    group = np.zeros(len(judge), np.int64)
+    honesty = conformal.cross_checked(
+        predicted[judge], rows.target[judge], rows.life[judge], group[judge], 1, seed=seed
+    )
     progress(f"{name}: fits {chosen.name} on all engines")
     larger = {one.name: one for one in candidates(median_cycles, seed, count=2 * _TREES)}[chosen.name]
-    model = remaining_life.calibrated_model(larger, rows, predicted, one, 1)
-    test, engines = _test(folder, name, conditions, _stride(median_cycles))
-    judged = _judged(model, test, read_remaining(folder / f"RUL_{name}.txt", engines))
-    whole = replace(rows, judge=(rows.target >= 1) & (fleet.seen >= BASELINE_READINGS) & _from_a_quarter(fleet))
+    model = remaining_life.calibrated_model(larger, rows, predicted, group, 1)
+    tested = folded(test, conditions, stride)
     return Outcome(
-        judged,
+        _judged(model, tested.views[tested.left == 0.0], truth),
         selection,
         _settings(chosen, rows, conditions, median_cycles, seed),
-        {"train": len(train.lives), "test": engines},
-        honesty.coverage,
-        honesty.mean_width,
-        whole.rmse(predicted) if whole.judge.any() else float("nan"),
+        {"train": len(train.lives), "test": len(test.lives)},
+        honesty,
+        replace(rows, judge=fleet.grown() & (rows.target >= 1)).rmse(predicted),
         time.process_time() - started,
     )
 
@@ -209,20 +208,19 @@ def _stride(median_cycles: float) -> int:
     return max(1, round(median_cycles / _READINGS_OF_A_LIFE))
 
 
-def _from_a_quarter(fleet: Fleet) -> NDArray[np.bool_]:
-    most = np.zeros(fleet.engine.max() + 1, np.int64)
-    np.maximum.at(most, fleet.engine, fleet.seen)
-    return np.asarray(fleet.seen >= 0.25 * most[fleet.engine])
-
-
-def _test(folder: Path, name: str, conditions: Conditions, stride: int) -> tuple[NDArray[np.float32], int]:
-    """Views of each test engine's last reading, and how many engines there are."""
-    path = folder / f"test_{name}.txt"
-    test = read_readings(path)
-    if test.sensors.shape[1] <= conditions.kept.max():
-        raise BenchmarkFileError(f"{path}: {test.sensors.shape[1]} sensors, fewer than in train_{name}.txt")
-    fleet = folded(test, conditions, stride)
-    return fleet.views[fleet.left == 0.0], len(test.lives)
+def _read(folder: Path, name: str) -> tuple[Readings, Readings, FloatArray]:
+    """Training engines, test engines, and the cycles left to those, all checked before anything is learned."""
+    paths = [folder / f"{what}_{name}.txt" for what in ("train", "test", "RUL")]
+    train, test = read_readings(paths[0]), read_readings(paths[1])
+    if len(train.lives) < LEAST_ENGINES:
+        raise BenchmarkFileError(f"{paths[0]}: {len(train.lives)} engines, needs {LEAST_ENGINES}")
+    if (median := np.median(train.lives)) < _LEAST_CYCLES:
+        raise BenchmarkFileError(f"{paths[0]}: a median life of {median:g} cycles, needs {_LEAST_CYCLES}")
+    if test.sensors.shape[1] != train.sensors.shape[1]:
+        raise BenchmarkFileError(
+            f"{paths[1]}: {test.sensors.shape[1]} sensors, {paths[0].name} has {train.sensors.shape[1]}"
+        )
+    return train, test, read_remaining(paths[2], len(test.lives))
 
 
 def _judged(model: remaining_life.LifeModel, views: NDArray[np.float32], truth: FloatArray) -> Judged:

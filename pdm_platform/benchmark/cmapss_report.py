@@ -78,12 +78,12 @@ def as_object(outcome: Outcome, name: str) -> dict[str, Any]:
     return {
         "benchmark": "cmapss",
         "set": name,
-        **{key: round(value, 3) for key, value in outcome.figures().items()},
+        **{key: round(value, 3) for key, value in outcome.judged.figures().items()},
         "engines": outcome.engines,
         "settings": outcome.settings,
         "cv": table,
-        "cv_coverage": round(outcome.cv_coverage, 3),
-        "cv_mean_width": round(outcome.cv_mean_width, 2),
+        "cv_coverage": round(outcome.cv.coverage, 3),
+        "cv_mean_width": round(outcome.cv.mean_width, 2),
         "cv_rmse_whole_life": round(outcome.cv_rmse_whole_life, 2),
         "published": [one._asdict() for one in published_for(name)],
         "caveats": list(CAVEATS),
@@ -93,7 +93,7 @@ def as_object(outcome: Outcome, name: str) -> dict[str, Any]:
 
 def as_text(outcome: Outcome, name: str) -> str:
     """What came out, for people at a terminal."""
-    figures, settings, trial = outcome.figures(), outcome.settings, outcome.selection.trial
+    figures, settings, trial = outcome.judged.figures(), outcome.settings, outcome.selection.trial
     resampled = f"90 % of resampled engines: {figures['rmse_low']:.1f} to {figures['rmse_high']:.1f}"
     rows = [
         Figures("this platform", (figures["rmse"], figures["phm08"]), resampled),
@@ -108,7 +108,7 @@ def as_text(outcome: Outcome, name: str) -> str:
             "",
             f"90 % interval: covers {figures['coverage']:.1%} of the engines, {figures['mean_width']:.1f} cycles wide.",
             f"Chosen by cross-validation: {settings['candidate']}, RMSE {trial.rmse:.2f}, coverage"
-            f" {outcome.cv_coverage:.1%}; RMSE from a quarter of the life on {outcome.cv_rmse_whole_life:.2f}.",
+            f" {outcome.cv.coverage:.1%}; RMSE from a quarter of the life on {outcome.cv_rmse_whole_life:.2f}.",
             *CAVEATS,
             f"{outcome.seconds:.0f} s of CPU time.",
         ]

@@ -103,16 +103,17 @@ def judge_folder(folder: Path, *, progress: Progress) -> Outcome:
     fleet = Fleet(recordings)
     chosen = _chosen(fleet, progress)
     told = {setting: fleet.told(setting) for setting in set(chosen)}
-    files = [
-        Judged(one, setting, *told[setting][place], _confusion(one, told[setting][place].novel))
-        for place, (one, setting) in enumerate(zip(recordings, chosen, strict=True))
-    ]
+    files = []
+    for place, (one, setting) in enumerate(zip(recordings, chosen, strict=True)):
+        novelty, novel = told[setting][place]
+        confusion = None if one.anomaly is None else _confusion(one.anomaly, novel)
+        files.append(Judged(one, setting, novelty, novel, confusion))
     return Outcome(tuple(files), time.process_time() - started)
 
 
 def _chosen(fleet: "Fleet", progress: Progress) -> list[Setting]:
     """For each recording the setting that was best on the others; the default where no other one is labelled."""
-    labelled = [place for place, one in enumerate(fleet.recordings) if one.anomaly is not None]
+    labelled = {place: one.anomaly for place, one in enumerate(fleet.recordings) if one.anomaly is not None}
     if not labelled:
         return [Setting()] * len(fleet.recordings)
     grid = list(itertools.starmap(Setting, itertools.product(FOLLOW_READINGS, LIMITS)))
@@ -121,8 +122,8 @@ def _chosen(fleet: "Fleet", progress: Progress) -> list[Setting]:
         if number % len(LIMITS) == 0:
             progress(f"judges them under {len(LIMITS)} of {len(grid)} settings, from the {number + 1}. on")
         told = fleet.told(setting)
-        for place in labelled:
-            counts[place, number] = _confusion(fleet.recordings[place], told[place].novel)
+        for place, anomaly in labelled.items():
+            counts[place, number] = _confusion(anomaly, told[place].novel)
     total = counts.sum(axis=0)
     return [
         _best(grid, total - own) if len(labelled) > (place in labelled) else Setting()
@@ -135,10 +136,8 @@ def _best(grid: Sequence[Setting], counts: IntArray) -> Setting:
     return grid[int(np.argmax(gains))]
 
 
-def _confusion(recording: Recording, novel: BoolArray) -> Confusion | None:
-    if recording.anomaly is None:
-        return None
-    true, told = recording.anomaly[LEARN_ROWS:], novel[LEARN_ROWS:]
+def _confusion(anomaly: BoolArray, novel: BoolArray) -> Confusion:
+    true, told = anomaly[LEARN_ROWS:], novel[LEARN_ROWS:]
     return Confusion(*(int(np.sum(rows)) for rows in (told & true, told & ~true, ~told & true, ~told & ~true)))
 
 

@@ -120,7 +120,12 @@ def draw(outcome: Outcome, path: Path) -> None:
             axes.broken_barh(_spans(one.recording.anomaly), (place - 0.4, 0.8), color="#fdbe85")
         axes.broken_barh(_spans(one.novel), (place - 0.15, 0.3), color="#08519c")
     axes.axvspan(0, LEARN_ROWS, color="#e0e0e0")
-    axes.set(title="SKAB: labelled anomaly (light), told novel (dark), learnt (grey)", xlabel="row", xlim=(0, None))
+    axes.set(
+        title="SKAB: labelled anomaly (light), told novel (dark), learnt (grey)",
+        xlabel="row",
+        xlim=(0, None),
+        ylim=(-1, len(files)),
+    )
     axes.set_yticks(range(len(files)), [one.recording.name for one in files], fontsize=7)
     try:
         figure.savefig(path, dpi=120)

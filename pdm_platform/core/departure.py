@@ -19,9 +19,6 @@ from pdm_platform.core.signals import AGE_HOURS, SignalSpec
 from pdm_platform.core.states_table import BoolArray, Column, FloatArray, IntArray, StatesTable
 
 _ALGORITHM: Final = "departure-1"
-_OF_A_QUANTITY: Final = ("count", "base", "noise")
-_OF_A_DEVICE: Final = ("novel", "peak", "calm_run")
-_REACH: Final = "reach"
 # a quantity that moved less than this share of its level while it was learnt was rounded, not steady
 _STEADY_SHARE: Final = 0.001
 
@@ -33,7 +30,8 @@ class Settings:
     learn_readings: its first readings, taken for healthy. The first 1/20 of these are skipped, because levels start at
     a single reading, and the excursions count from 1/4 on, once the centre has settled.
     follow_readings (tau): time constant with which the centre follows a calm device. Long against an episode, so that
-    a fault is not learnt while it grows; short against hours, because water and bearings go on warming up.
+    a fault is not learnt while it grows; short against hours, because water and bearings go on warming up. What moves
+    by more than about a third of its scale in that time is left behind, and so becomes a departure.
     limit (kappa): score above which a reading is novel; above 1, since the first readings have not shown everything.
     off_share: of the limit, below which a device is calm: less than 1, so that a score at the limit does not flicker.
     return_share (rho): of the highest score of the episode. A device that came back so far, and rests there, is normal
@@ -59,14 +57,9 @@ class Settings:
     floor: tuple[float, ...] = ()
 
     @property
-    def warm_readings(self) -> int:
-        """Readings that are skipped."""
-        return self.learn_readings // 20
-
-    @property
-    def settled_readings(self) -> int:
-        """Readings after which excursions count."""
-        return self.learn_readings // 4
+    def stages(self) -> tuple[int, int]:
+        """Readings that are skipped, and readings after which excursions count."""
+        return self.learn_readings // 20, self.learn_readings // 4
 
 
 class Departure(NamedTuple):
@@ -89,11 +82,12 @@ class DepartureStates(StatesTable):
 def columns_of(spec: SignalSpec) -> dict[str, Column]:
     """COLUMNS of the states of a spec."""
     quantities = len(spec.quantities)
-    return {
-        **{name: Column((1, quantities), np.float64, 0.0) for name in _OF_A_QUANTITY},
-        _REACH: Column((2, quantities), np.float64, 0.0),
-        **{name: Column((), np.float64, 0.0) for name in _OF_A_DEVICE},
+    shapes: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(("count", "base", "noise"), (1, quantities)),
+        "reach": (2, quantities),
+        **dict.fromkeys(("novel", "peak", "calm_run"), ()),
     }
+    return {name: Column(shape, np.float64, 0.0) for name, shape in shapes.items()}
 
 
 def contract_of(spec: SignalSpec) -> str:
@@ -114,10 +108,9 @@ def fold(
     changes nothing. A device that the features see for the first time, or anew after maintenance, is learnt anew.
     Raises ValueError where the shapes do not fit.
     """
-    columns = _columns(states.SPEC)
-    if features.shape != (len(device_ids), len(states.SPEC.feature_names)):
-        expected = (len(device_ids), len(states.SPEC.feature_names))
+    if features.shape != (expected := (len(device_ids), len(states.SPEC.feature_names))):
         raise ValueError(f"features have shape {features.shape}, expected {expected}")
+    columns = _columns(states.SPEC)
     batch = states.arrange(device_ids, time_ns)
     rows = features[batch.order]
     levels = rows[:, columns.levels].astype(np.float64)  # (n, 2, quantities)
@@ -134,11 +127,12 @@ def fold(
                 now.forget(born[turn])
             score = now.take(levels[turn], spread[turn], taken[turn], settings)
             known.put(devices, now)
-            novelty[turn], novel[turn] = score / settings.limit, now.novel > 0.0
+            arrived = batch.order[turn]
+            novelty[arrived], novel[arrived] = score / settings.limit, now.novel > 0.0
     for name, values in known.arrays().items():
         states[name][batch.rows] = values
     states.advance(batch, time_ns)
-    return Departure(batch.unsort(novelty), batch.unsort(novel.astype(np.float64)) > 0.0)
+    return Departure(novelty, novel)
 
 
 class _Columns(NamedTuple):
@@ -198,7 +192,7 @@ class _Known:
         away = np.abs(levels - self.base)
         scale = np.where(self.count >= settings.learn_readings, self._scale(settings), np.nan)
         z = np.max(away / scale, axis=1, keepdims=True)
-        score = np.fmax.reduce(z, axis=(1, 2))
+        score: FloatArray = np.fmax.reduce(z, axis=(1, 2))
         apart = np.abs(levels[:, :1] - levels[:, 1:]) / scale[:, :1]
         steady = np.fmax.reduce(apart, axis=(1, 2)) < settings.steady_share * settings.limit
         ended = self._decide(score, steady, taken, settings)
@@ -212,8 +206,8 @@ class _Known:
         """Unit of departure of short and medium level, (m, 2, quantities); NaN for a quantity that was always 0."""
         noise = settings.noise_share * self.noise
         relative = np.maximum(np.asarray(settings.relative_floor or 0.0), _STEADY_SHARE) * self.base
-        scale = np.sqrt(self.reach * self.reach + (noise * noise + relative * relative))
-        scale = np.maximum(scale, np.asarray(settings.floor or 0.0))
+        learnt = np.sqrt(self.reach * self.reach + (noise * noise + relative * relative))
+        scale = np.maximum(learnt, np.asarray(settings.floor or 0.0))
         return np.where(scale > 0.0, scale, np.nan)
 
     def _decide(self, score: FloatArray, steady: BoolArray, taken: BoolArray, settings: Settings) -> BoolArray:
@@ -242,9 +236,9 @@ class _Known:
         medium = levels[:, 1:]
         known = taken & np.isfinite(medium)
         learning = known & (self.count < settings.learn_readings)
-        forming = learning & (self.count >= settings.warm_readings)
-        settled = learning & (self.count >= settings.settled_readings)
-        first = 1.0 / np.maximum(self.count - (settings.warm_readings - 1.0), 1.0)
+        skipped, settling = settings.stages
+        forming, settled = learning & (self.count >= skipped), learning & (self.count >= settling)
+        first = 1.0 / np.maximum(self.count - (skipped - 1.0), 1.0)
         follow = 1.0 / settings.follow_readings
         share = np.where(forming, np.maximum(first, follow), np.where(known & ~learning & follows, follow, 0.0))
         self.reach[...] = np.where(settled, np.fmax(self.reach, away), self.reach)

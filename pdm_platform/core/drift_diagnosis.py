@@ -17,8 +17,8 @@ from pdm_platform.core.drift_pumps import RELATION_MOVED, TEMPERATURE, PumpKind,
 NEW_TYPE_SHARE: Final = 0.1
 # The median pump's squared distance (Mahalanobis) from training at which the fleet as a whole is elsewhere, though no
 # channel need be far. Load and weather that swing together like sines over a day take it to 2 at their turning points.
-# Measured on healthy simulated fleets, 64 windows each: 2.1 at most for 24 pumps (limit 3.5), 4.2 for 8 (4.6), 3.1 for 4
-# (6.2). A system with half or twice the resistance gave 24 pumps 3.4 to 17.
+# Measured on healthy simulated fleets, 64 windows each: 2.1 at most for 24 pumps (limit 3.5), 4.2 for 8 (4.6), 3.1
+# for 4 (6.2). A system with half or twice the resistance gave 24 pumps 3.4 to 17.
 _FLEET_LIMIT: Final = 3.0
 # On top, divided by the number of pumps, what chance alone gives the median of so many: 8 channels times pi / 2.
 _FLEET_CHANCE: Final = 12.6

@@ -27,8 +27,8 @@ _PRESSURE_PER_SPEED2: Final = RELATIONS.index("pressure_per_speed2")
 _RMS_PER_AXES: Final = RELATIONS.index("rms_per_axes")
 _RMS: Final = CHANNEL_NAMES.index("vibration_rms")
 # A sensor lies where leaving it out takes so much off the squared distance (five deviations), and calm is left.
-# In 220 healthy windows of 24 simulated pumps the most was 11 against training, and 17 against their own earlier operation
-# (of temperature, after a restart, 32: which is why training is asked too).
+# In 220 healthy windows of 24 simulated pumps the most was 11 against training, and 17 against their own earlier
+# operation (of temperature, after a restart, 32: which is why training is asked too).
 SENSOR_GAIN: Final = 25.0
 # A pump's own operation may leave its usual place and still be usual for pumps: so much is asked beside training's.
 SENSOR_GAIN_IN_TRAINING: Final = 9.0
@@ -71,10 +71,9 @@ class PumpVerdict:
 def judge_pumps(norm: Norm, levels: pd.DataFrame, shifts: Shifts) -> list[PumpVerdict]:
     """Judge each pump by what it does not share with the fleet; order of `levels`.
 
-    A pump is unusual where it has left its own earlier operation, or where that is not known, training's. One sensor
-    alone, everything else in order and as related as ever: a sensor fault. Called worn by the model, or vibration up,
-    pressure down for its speed, or hotter than the others: wear. Otherwise another duty, or another type of pump where
-    it was so from the first.
+    Unusual is what has left its own earlier operation, or where that is not known, training's. One sensor alone, all
+    else in order: a sensor fault. Called worn by the model, or vibration up or pressure down for its speed, or hotter
+    than the others: wear. Otherwise another duty, or another type where it was so from the first.
     """
     outer, inner = _Judged.of(norm, shifts, own=False), _Judged.of(norm, shifts, own=True)
     known = shifts.own_known
@@ -86,8 +85,8 @@ def judge_pumps(norm: Norm, levels: pd.DataFrame, shifts: Shifts) -> list[PumpVe
     for place, device_id in enumerate(levels.index):
         side = inner if known[place] and (moved[place] or not alien[place]) else outer
         sensor = _sensor(inner, outer, place, known=bool(known[place]))
-        off_sd = side.deviation_sd[place]
-        if sensor and _damage_does_so(sensor, off_sd, tied[place], believed=bool(called_worn[place] & ~doubted[place])):
+        off_sd, believed = side.deviation_sd[place], bool(called_worn[place] & ~doubted[place])
+        if sensor and _damage_does_so(sensor, off_sd, tied[place], believed=believed):
             sensor = ""
         kind = _kind(
             sensor,

@@ -22,11 +22,13 @@ _MAINTENANCE: Final = "last_maintenance"
 
 @dataclass(frozen=True, slots=True)
 class FeaturedPart:
-    """rows: device, time, truth and features. readings, devices: what they were folded from."""
+    """rows: device, time, truth and features. readings, devices: how many were folded, and from which to which."""
 
     rows: pa.Table
     readings: int
     devices: int
+    first_device: str
+    last_device: str
 
 
 def featured(
@@ -47,7 +49,9 @@ def featured(
     rows = pa.table({**columns, **dict(zip(FEATURE_NAMES, fold_readings(readings).T, strict=True))})
     if rows_per_device is not None:
         rows = thinned(rows, rows_per_device=rows_per_device, seed=seed)
-    return FeaturedPart(rows, readings.num_rows, pc.count_distinct(readings[DEVICE]).as_py())
+    ids = readings[DEVICE]
+    first, last = (ids[0].as_py(), ids[-1].as_py()) if len(ids) else ("", "")
+    return FeaturedPart(rows, len(ids), pc.count_distinct(ids).as_py(), first, last)
 
 
 def fold_readings(readings: pa.Table) -> FeatureArray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from pdm_platform.contract.errors import LakeError
 from pdm_platform.core.expectations import Kind, Rule, ValidationLimits, rules
 from pdm_platform.core.findings import Finding
 
@@ -41,18 +42,24 @@ def findings_of(parts: Sequence[PartJudgement], *, limits: ValidationLimits | No
     """What all parts together show: one finding for each of FINDING_NAMES, in that order.
 
     parts: in the order of their devices. What could not be checked in any part, or had no rows in all of them, has
-    failed. Raises ValueError where a device lies in two parts: of its time and its life nothing would be known.
+    failed. Raises LakeError where a device lies in two parts: of its time and its life nothing would be known.
     """
     for before, after in pairwise(parts):
-        if before.last_device >= after.first_device != "":
-            raise ValueError(
-                f"device {after.first_device!r} does not come after {before.last_device!r}, the part before"
-            )
+        require_whole(before.last_device, after.first_device)
     empty = not sum(part.rows for part in parts)
     return [
         _finding(rule, [part.observations[rule.name] for part in parts], empty=empty)
         for rule in rules(limits or ValidationLimits())
     ]
+
+
+def require_whole(last_device: str, first_device: str) -> None:
+    """Raises LakeError where the device that a part begins with does not come after the last of the part before."""
+    if first_device and last_device >= first_device:
+        raise LakeError(
+            f"the part after {last_device!r} begins with {first_device!r}: a device may lie in one part only",
+            hint="An older release wrote the rows: materialise 'telemetry_window' again.",
+        )
 
 
 def _finding(rule: Rule, seen: Sequence[Observation], *, empty: bool) -> Finding:

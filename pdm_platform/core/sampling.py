@@ -1,8 +1,6 @@
 """Fewer rows of long lives, so that what a model learns from is bounded however long the history is."""
 
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +10,6 @@ from numpy.typing import NDArray
 from pdm_platform.contract.measurements import DEVICE
 
 IntArray = NDArray[np.int64]
-# Below that a life loses its last hours, which are what matters: they are a small share of it.
-MIN_ROWS_PER_DEVICE: Final = 50
-
-
-def sampled(parts: Iterable[pa.Table], *, rows_per_device: int, seed: int) -> Iterator[pa.Table]:
-    """Thin part after part; see `thinned`. Only one part is in memory at a time."""
-    for part in parts:
-        yield thinned(part, rows_per_device=rows_per_device, seed=seed)
 
 
 def thinned(part: pa.Table, *, rows_per_device: int, seed: int) -> pa.Table:
@@ -53,11 +43,3 @@ def evenly(rows: int, most: int, *, seed: int, key: str) -> IntArray:
     bounds = np.arange(most + 1, dtype=np.int64) * rows // most
     draw = np.random.default_rng([seed, zlib.crc32(key.encode())])
     return draw.integers(bounds[:-1], bounds[1:])
-
-
-def rows_per_device(max_rows: int, devices: int) -> int:
-    """How many rows each device may have so that all together have `max_rows` at most, as far as lives stay whole.
-
-    At least MIN_ROWS_PER_DEVICE: with more devices than that allows, use some of the devices, not less of each.
-    """
-    return max(max_rows // max(devices, 1), MIN_ROWS_PER_DEVICE)

@@ -6,6 +6,7 @@ What a device measures and what follows from it is told by a SignalSpec; `core.f
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import ClassVar, Final
 
 import numpy as np
@@ -177,8 +178,8 @@ class _Turns:
         first = np.cumsum(counts) - counts
         turn = np.arange(len(batch.run)) - first[batch.run]
         self.order = np.lexsort((place[batch.run], turn))
-        ends = np.cumsum(np.bincount(turn)) if len(turn) else np.empty(0, np.int64)
-        self.slices = [slice(int(start), int(end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        ends = np.cumsum(np.bincount(turn)).tolist()
+        self.slices = [slice(start, end) for start, end in pairwise([0, *ends])]
 
 
 def _take(memory: Memory, values: FloatArray, since_ns: IntArray, running: BoolArray, newer: BoolArray) -> None:
@@ -202,6 +203,7 @@ def _features(
     progress = memory.medium - memory.long
     progress_h = memory.lag_long_h - memory.lag_medium_h
     per_hour = np.where(known & (progress_h > 0.0), progress / progress_h, np.nan)
+    interval_ns = np.where(memory.interval_h > 0.0, memory.interval_h, np.nan) * _S_PER_HOUR * 1e9
     channels = len(raw)
     return np.concatenate(
         [
@@ -222,7 +224,7 @@ def _features(
             memory.spike_share,
             np.minimum(memory.seen, BASELINE_READINGS),
             running[None].astype(np.float64),
-            since_ns / (memory.interval_h * _S_PER_HOUR * 1e9),
+            since_ns / interval_ns,
             memory.interval_h * _S_PER_HOUR,
             memory.age_h,
             memory.lag_short_h,

@@ -51,8 +51,20 @@ def score_rows(judged: DriftJudgement, diagnosis: Diagnosis, window: Window, ver
     return pa.Table.from_pylist([*rows, fleet], schema=DRIFT_SCORE.schema)
 
 
-def summary_of(diagnosis: Diagnosis) -> str:
-    """The verdict in a few words."""
+def facts_of(judged: DriftJudgement, diagnosis: Diagnosis) -> dict[str, Any]:
+    """What the report's metadata say of the judgement and of its causes."""
+    return {
+        "summary": f"{_summary(diagnosis)}, largest score {judged.largest_score:.2f}",
+        "share_drifted": judged.share_drifted,
+        "largest_score": judged.largest_score,
+        "predictions_drifted": judged.predictions_drifted,
+        "healthy_compared": judged.current_rows,
+        "reference_rows": judged.reference_rows,
+        "diagnosis": dg.MetadataValue.md(_evidence_table(diagnosis)),
+    }
+
+
+def _summary(diagnosis: Diagnosis) -> str:
     verdict = "drifted" if diagnosis.drifted else "no drift"
     if diagnosis.cause is Cause.NONE:
         return verdict
@@ -62,7 +74,7 @@ def summary_of(diagnosis: Diagnosis) -> str:
     )
 
 
-def evidence_table(diagnosis: Diagnosis) -> str:
+def _evidence_table(diagnosis: Diagnosis) -> str:
     """Markdown: each candidate cause, whether it was found, on which pumps, and the figures that decided."""
     lines = ["| cause | found | pumps | figures |", "|---|---|---|---|"]
     for one in diagnosis.candidates:

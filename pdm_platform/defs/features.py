@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from pdm_platform.core.feature_rows import featured
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
+from pdm_platform.core.observations import require_whole
 from pdm_platform.defs.metadata import PREVIEW_ROWS, describe, explained
 from pdm_platform.defs.progress import Progress
 from pdm_platform.defs.resources import Platform
@@ -39,9 +40,11 @@ def feature_table(
             featured, contract=FEATURE_CONTRACT, rows_per_device=config.rows_per_device, seed=config.seed
         )
         progress = Progress(context.log.info, "features of", validated.rows)
-        folded, devices, preview = 0, 0, pa.table({})
+        folded, devices, last_device, preview = 0, 0, "", pa.table({})
         with lake.writing("feature_table", validated.window) as rows, computing(platform.settings.compute) as compute:
             for part in compute.map(fold_part, lake.parts(validated)):
+                require_whole(last_device, part.first_device)
+                last_device = part.last_device
                 rows.add(part.rows)
                 folded += part.readings
                 devices += part.devices

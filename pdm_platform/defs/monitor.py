@@ -24,7 +24,7 @@ from pdm_platform.core.drift_levels import first_levels, levels_of
 from pdm_platform.core.drift_norm import Norm
 from pdm_platform.core.drift_page import drift_page
 from pdm_platform.core.quality import judge_predictions, paired
-from pdm_platform.defs.drift_result import FLEET, SHOWN, drift_checks, evidence_table, score_rows, summary_of
+from pdm_platform.defs.drift_result import FLEET, SHOWN, drift_checks, facts_of, score_rows
 from pdm_platform.defs.metadata import counts, describe, explained, markdown_table, report
 from pdm_platform.defs.promote import production_model
 from pdm_platform.defs.resources import Platform
@@ -86,25 +86,12 @@ def drift_report(config: LiveWindowConfig, platform: Platform) -> Iterator[dg.Ma
         facts: dict[str, Any] = {"model_version": version, "drifted": diagnosis.drifted, "cause": diagnosis.cause.value}
         stored = platform.lake.write("drift_report", scores, window, **facts)
         ran = int(running(telemetry, reference).sum())
+        facts |= {"readings": len(telemetry), "running": ran, "share_left_out": 1 - judged.current_rows / ran}
+        facts |= {"pumps": len(levels), "pumps_seen_before": len(first)}
+        facts |= facts_of(judged, diagnosis)
+        table = dg.MetadataValue.md(markdown_table(scores.select(SHOWN)))
         yield dg.MaterializeResult(
-            metadata=describe(
-                stored,
-                summary=f"{summary_of(diagnosis)}, largest score {judged.largest_score:.2f}",
-                **facts,
-                share_drifted=judged.share_drifted,
-                largest_score=judged.largest_score,
-                predictions_drifted=judged.predictions_drifted,
-                readings=len(telemetry),
-                running=ran,
-                healthy_compared=judged.current_rows,
-                share_left_out=1 - judged.current_rows / ran,
-                reference_rows=judged.reference_rows,
-                pumps=len(levels),
-                pumps_seen_before=len(first),
-                diagnosis=dg.MetadataValue.md(evidence_table(diagnosis)),
-                scores=dg.MetadataValue.md(markdown_table(scores.select(SHOWN))),
-                **report(page),
-            ),
+            metadata=describe(stored, **facts, scores=table, **report(page)),
             check_results=drift_checks(judged, diagnosis),
         )
 

@@ -146,12 +146,28 @@ def test_long_lives_are_folded_whole_and_kept_in_part(home: Path) -> None:
     assert told.metadata["dagster/row_count"].value == 120
 
 
+def test_parts_that_an_older_release_cut_through_a_pump_are_refused(home: Path) -> None:
+    stored(home, history())
+    run()
+    lake = Lake(home / "lake")
+    validated = lake.current("validated_telemetry")
+    table = lake.read(validated)
+    with lake.writing(validated.name, validated.window) as rows:
+        for first in (0, 500):
+            rows.add(table.slice(first, 500))
+        rows.store()
+
+    with pytest.raises(AssertionError, match=r"begins with 'pump-2'.*materialise 'telemetry_window' again"):
+        run(only="feature_table")
+
+
 def test_progress_is_told_now_and_then_and_not_with_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     progress = Progress(said.append, "judged", 3_000)
 
     progress.tell(1_000)
-    monkeypatch.setattr(time, "monotonic", lambda now_s=time.monotonic(): now_s + 6.0)
+    later_s = time.monotonic() + 6.0
+    monkeypatch.setattr(time, "monotonic", lambda: later_s)
     progress.tell(2_000)
     progress.tell(3_000)
 

@@ -33,7 +33,7 @@ def write_set(
 
 
 def engine(cycles: int, conditions: int, draw: np.random.Generator) -> NDArray[np.float64]:
-    """Settings and sensors of one engine, (cycles, 3 + SENSORS + 1): sensors say wear and noise, the last one nothing."""
+    """Settings and sensors of one engine, (cycles, 3 + SENSORS + 1); the last sensor tells nothing."""
     condition = draw.integers(0, conditions, cycles)
     settings = ALTITUDES_MACH_ANGLES[condition] + draw.uniform(-1.0, 1.0, (cycles, 3)) * [0.004, 0.0004, 0.0]
     wear = np.linspace(0.0, 1.0, cycles) ** 2

@@ -1,7 +1,10 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pdm_platform.core import conformal
 from pdm_platform.core.conformal import LEVELS, Offsets
@@ -21,7 +24,7 @@ def lives(
     return predicted, predicted + (0.02 + 0.2 * predicted) * (shared + own), life
 
 
-def none_of(rows: FloatArray) -> IntArray:
+def none_of(rows: NDArray[Any]) -> IntArray:
     return np.zeros(len(rows), np.int64)
 
 
@@ -56,7 +59,8 @@ def test_the_interval_covers_new_lives_as_often_as_it_says(count: int, skew: flo
         fresh, later, _ = lives(200, draw, skew=skew)
         lower, _, upper = offsets.interval(fresh, none_of(fresh))
         covered.append(np.mean((later >= lower) & (later <= upper)))
-    assert 0.89 <= np.mean(covered) <= 0.95
+    # the correction for one more life makes it wider than it need be, the more so the fewer lives there are
+    assert 0.89 <= np.mean(covered) <= (0.96 if count == 30 else 0.94)
 
 
 def test_each_level_and_each_group_is_as_wide_as_it_errs() -> None:

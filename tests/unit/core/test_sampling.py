@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdm_platform.contract.measurements import DEVICE
-from pdm_platform.core.sampling import MIN_ROWS_PER_DEVICE, evenly, rows_per_device, sampled, thinned
+from pdm_platform.core.sampling import evenly, thinned
 
 
 def history(**rows: int) -> pa.Table:
@@ -44,7 +44,7 @@ def test_the_rows_do_not_depend_on_how_the_history_lies_in_parts() -> None:
     whole = history(a=500, b=700, c=30, d=900)
     parts = [whole.slice(0, 500), whole.slice(500, 730), whole.slice(1_230)]
 
-    together = pa.concat_tables(sampled(parts, rows_per_device=50, seed=3))
+    together = pa.concat_tables([thinned(part, rows_per_device=50, seed=3) for part in parts])
 
     assert together.equals(thinned(whole, rows_per_device=50, seed=3))
 
@@ -74,9 +74,3 @@ def test_no_rows_stay_no_rows() -> None:
 def test_nothing_of_each_device_is_refused() -> None:
     with pytest.raises(ValueError, match="rows_per_device is 0"):
         thinned(history(a=3), rows_per_device=0, seed=1)
-
-
-def test_rows_are_shared_out_among_the_devices_but_never_too_few() -> None:
-    assert rows_per_device(1_000_000, 100) == 10_000
-    assert rows_per_device(1_000_000, 0) == 1_000_000
-    assert rows_per_device(1_000_000, 10**6) == MIN_ROWS_PER_DEVICE

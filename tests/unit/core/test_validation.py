@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.contract.errors import LakeError
 from pdm_platform.contract.measurements import PUMP_LABELS, Window
 from pdm_platform.contract.states import STATES, state_index
 from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
@@ -288,7 +289,7 @@ def test_a_device_in_two_parts_is_never_judged() -> None:
     frame = lives()
     parts = [judge_frame(part, window=WINDOW) for part in (frame.iloc[:400], frame.iloc[400:])]
 
-    with pytest.raises(ValueError, match="life-7-stress-001"):
+    with pytest.raises(LakeError, match="life-7-stress-001"):
         findings_of(parts)
 
 
