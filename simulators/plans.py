@@ -35,9 +35,9 @@ class LivesPlan:
     """
 
     seed: int = 7
-    stress: int = 240
-    accelerated: int = 48
-    nominal: int = 8
+    stress: int = 320
+    accelerated: int = 64
+    nominal: int = 10
     sensor_fault_share: float = 0.6
     disturbance_share: float = 0.7
 

@@ -33,6 +33,8 @@ def pumps_of(parts: Iterable[pa.Table]) -> Pumps:
     speeds: dict[str, str] = {}
     modes: dict[str, str] = {}
     for part in parts:
+        if not part.num_rows:
+            continue
         last = np.flatnonzero(np.append(pc.not_equal(part[DEVICE][1:], part[DEVICE][:-1]).to_numpy(), True))
         ends = part.select([DEVICE, INTERVAL_S, "failure_mode"]).take(last)
         devices = ends[DEVICE].to_pylist()

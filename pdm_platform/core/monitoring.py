@@ -63,9 +63,10 @@ def alarm_level(output: ServingOutput) -> IntArray:
     """How severe the pump's alarm should be, shape (n,), as an index into STATES.
 
     Only a pump that has consumed most of its life is worth a visit today: FAULTY and BROKEN count as WARNING before. So a
-    passing disturbance that looks like a late state does not send anyone out, unless it looks like late life as well.
+    passing disturbance that looks like a late state does not send anyone out, unless it looks like late life as well; and
+    while a sensor lies, its pump is not what it seems.
     """
-    late = output.consumed_share >= SEVERE_FROM_SHARE
+    late = (output.consumed_share >= SEVERE_FROM_SHARE) & ~output.sensor_lies
     severe = np.where(output.state_index == _BROKEN, _BROKEN, _FAULTY)
     return np.where(late, severe, np.minimum(output.state_index, _WARNING)).astype(np.int64)
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pdm_platform.contract.errors import TrainingError
 from pdm_platform.contract.states import STATES, State
 from pdm_platform.core.features import FEATURE_NAMES, PUMP_SPEC
 from pdm_platform.core.lives import Lives, evenly
@@ -33,7 +34,7 @@ class NoveltyModel:
 def fit_novelty(lives: Lives, *, seed: int) -> NoveltyModel:
     """Learn healthy operation from pumps that are HEALTHY, run, are not disturbed, and whose sensors do not lie.
 
-    Source: Liu, Ting, Zhou, Isolation forest, ICDM 2008.
+    Raises TrainingError where there is no such reading. Source: Liu, Ting, Zhou, Isolation forest, ICDM 2008.
     """
     from sklearn.ensemble import IsolationForest
 
@@ -44,6 +45,11 @@ def fit_novelty(lives: Lives, *, seed: int) -> NoveltyModel:
         & (lives.features[:, _SEEN] >= BASELINE_READINGS)
         & (lives.features[:, _RUNNING] > 0.0)
     )
+    if not len(healthy):
+        raise TrainingError(
+            f"no pump is healthy, runs and is undisturbed after its first {BASELINE_READINGS} readings",
+            hint="Publish lives that start healthy: `pdmctl simulate training`.",
+        )
     life = np.unique(lives.device_ids[healthy], return_inverse=True)[1]
     rows = np.nan_to_num(lives.features[healthy[evenly(life, _ROWS_OF_A_LIFE)]][:, NOVELTY_COLUMNS])
     # ONNX conversion of 100 trees of 256 readings takes 8 s, of these 1 s

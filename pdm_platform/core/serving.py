@@ -31,8 +31,9 @@ _OUTPUTS: Final = {
 }
 # A model that had nothing to learn from is left out: no sensor in the training window lied.
 _OPTIONAL: Final = ("sensor",)
-# Before wear shows there is nothing from which to tell a remaining life.
-TOLD_BELOW_PERCENT: Final = 90.0
+# Before wear shows there is nothing from which to tell a remaining life: a pump that does not wear would be promised an
+# end. Intervals are calibrated by level of prediction, so what is told from here on is as good as it says.
+TOLD_FROM_SHARE: Final = 0.4
 # From this probability on a sensor is said to lie.
 SENSOR_FAULT_FROM: Final = 0.5
 _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
@@ -154,7 +155,7 @@ class ServingModel:
             health,
             self._shares("mode", inputs),
             self._lies(inputs),
-            *self._life(inputs, (health < TOLD_BELOW_PERCENT) & ~provisional),
+            *self._life(inputs, ~provisional),
             self._novelty(inputs),
             provisional,
         )
@@ -185,18 +186,17 @@ class ServingModel:
         return np.maximum(score / self._facts.novelty_limit, 0.0)
 
     def _life(
-        self, inputs: NDArray[np.float32], told: NDArray[np.bool_]
+        self, inputs: NDArray[np.float32], known: NDArray[np.bool_]
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Lower bound, median and upper bound in hours, and the consumed share of life; NaN where not told."""
         bounds = np.full((4, len(inputs)), np.nan)
-        if told.any():
-            chosen = inputs[told]
-            age_hours = chosen[:, _AGE].astype(np.float64)
-            speed = speed_index(chosen[:, _INTERVAL].astype(np.float64))
-            consumed = self._offsets.interval(self._value("life", chosen), speed)
-            # the more is consumed, the less is left
-            bounds[:3, told] = [remaining_hours(age_hours, share) for share in reversed(consumed)]
-            bounds[3, told] = np.clip(consumed[1], 0.0, 1.0)
+        speed = speed_index(inputs[known, _INTERVAL].astype(np.float64))
+        age_hours = inputs[known, _AGE].astype(np.float64)
+        consumed = self._offsets.interval(self._value("life", inputs[known]), speed)
+        # the more is consumed, the less is left
+        hours = [remaining_hours(age_hours, share) for share in reversed(consumed)]
+        worn = consumed[1] >= TOLD_FROM_SHARE
+        bounds[:, known] = np.where(worn, [*hours, np.clip(consumed[1], 0.0, 1.0)], np.nan)
         lower, median, upper, share = bounds
         return lower, median, upper, share
 
@@ -211,9 +211,15 @@ def _facts(contents: Mapping[str, bytes]) -> ServingFacts:
         raise _refused(
             SERVING_FILE, f"it was made for feature contract {contract}, this code has {FEATURE_CONTRACT[:12]}"
         )
-    found, expected = np.shape(facts.life_offsets), (len(SPEEDS), len(facts.life_edges) + 1, 3)
-    if found != expected:
+    expected = len(SPEEDS), len(facts.life_edges) + 1, 3
+    try:
+        found = str(np.shape(facts.life_offsets))
+    except ValueError:  # numpy's word for rows of different lengths
+        found = "of no array"
+    if found != str(expected):
         raise _refused(SERVING_FILE, f"its life_offsets have shape {found}, expected {expected}")
+    if facts.novelty_limit <= 0.0:
+        raise _refused(SERVING_FILE, f"its novelty_limit is {facts.novelty_limit}, which is no limit")
     return facts
 
 

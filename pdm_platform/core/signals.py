@@ -20,7 +20,7 @@ FeatureArray = NDArray[np.float32]
 INTERVAL_S: Final = "interval_s"
 AGE_HOURS: Final = "age_hours"
 LAGS_HOURS: Final = ("lag_short_hours", "lag_medium_hours", "lag_long_hours")
-_ALGORITHM: Final = "signal-memory-1"
+_ALGORITHM: Final = "signal-memory-2"
 _OF_A_QUANTITY: Final = (
     *("level", "medium", "long", "baseline", "spread", "change", "change_medium", "z", "spread_ratio"),
     *("delta", "trend", "progress"),

@@ -15,7 +15,7 @@ from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
 from pdm_platform.core.lives import SPEEDS, IntArray, Lives, evenly, speed_index
 from pdm_platform.core.novelty import NOVELTY_COLUMNS, NoveltyModel, fit_novelty
 from pdm_platform.core.remaining_life import LifeModel, consumed_share
-from pdm_platform.core.serving import CONTRACT_KEY, SERVING_FILE, TOLD_BELOW_PERCENT, ServingFacts
+from pdm_platform.core.serving import CONTRACT_KEY, SERVING_FILE, ServingFacts
 from pdm_platform.core.sensor_faults import SENSOR_INPUTS, fit_sensor
 from pdm_platform.core.signal_memory import BASELINE_READINGS
 from pdm_platform.core.signals import AGE_HOURS, INTERVAL_S, LAGS_HOURS
@@ -100,17 +100,13 @@ def _life_of(lives: Lives) -> IntArray:
 
 
 def _life(lives: Lives, seed: int, progress: Progress) -> LifeModel:
-    told = np.flatnonzero(
-        np.isfinite(lives.rul_hours)
-        & (lives.health_percent < TOLD_BELOW_PERCENT)
-        & (lives.features[:, _SEEN] >= BASELINE_READINGS)
-    )
-    if len(np.unique(lives.device_ids[told])) < 2:
+    known = np.flatnonzero(np.isfinite(lives.rul_hours) & (lives.features[:, _SEEN] >= BASELINE_READINGS))
+    if len(np.unique(lives.device_ids[known])) < 2:
         raise TrainingError(
-            "fewer than two lives tell their remaining hours while they wear",
+            "fewer than two lives tell their remaining hours",
             hint="Labelled readings need rul_hours: `pdmctl simulate training` publishes some.",
         )
-    lives = lives.rows(told)
+    lives = lives.rows(known)
     lives = lives.rows(evenly(_life_of(lives), _ROWS_OF_A_LIFE))
     return remaining_life.fit_life(
         lambda: trees.regressor(_LIFE_TREES, seed),

@@ -1,122 +1,79 @@
-"""Splitting by pump, weighting, training, and the conversion to ONNX."""
+"""Training: the same bytes for a seed, what it refuses, what each model learns from, and ONNX that says the same."""
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pdm_platform.contract.errors import TrainingError
-from pdm_platform.contract.times import NS_PER_S
-from pdm_platform.core.serving import ServingModel
-from pdm_platform.core.training import (
-    Lives,
-    TrainedModel,
-    row_weights,
-    speed_of,
-    speeds_of,
-    split_by_pump,
-    to_onnx,
-    train,
-)
+from pdm_platform.contract.failure_modes import MODE_CLASSES, FailureMode
+from pdm_platform.contract.states import HEALTHY_ABOVE_PERCENT
+from pdm_platform.core import training
+from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
+from pdm_platform.core.lives import Lives, speed_index
+from pdm_platform.core.novelty import NOVELTY_COLUMNS
+from pdm_platform.core.sensor_faults import channel_rows
+from pdm_platform.core.serving import SERVING_FILE, ServingFacts, ServingModel
+from pdm_platform.core.signal_memory import BASELINE_READINGS
+from pdm_platform.core.training import WEAR_COLUMNS, TrainedModels, mode_target, to_files, train
+from pdm_platform.core.trees import TreeSettings
+from tests.small_fleet import steady_lives, wearing_lives
 
-INTERVAL_S = {"stress": 1, "accelerated": 2, "nominal": 10}
+FEWEST = TreeSettings(max_iter=3, min_samples_leaf=5)
+AGE, INTERVAL, SEEN = (FEATURE_NAMES.index(name) for name in ("age_hours", "interval_s", "readings_seen"))
+# a threshold of a tree lies between two float32; where a feature is as near to it, ONNX may take the other branch
+MOSTLY = 0.99
 
 
-def pumps(**counts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Device ids and times of lives of ten readings each, `counts` of every speed."""
-    names = [(f"{speed}-{number}", speed) for speed, count in counts.items() for number in range(count)]
-    devices = np.repeat([name for name, _ in names], 10)
-    times = [np.arange(10) * INTERVAL_S[speed] * NS_PER_S for _, speed in names]
-    return devices, np.concatenate(times)
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remaining life with few trees: what is tested does not depend on how many."""
+    monkeypatch.setattr(training, "_LIFE_TREES", FEWEST)
+
+
+@pytest.fixture(scope="module")
+def sound() -> dict[str, bytes]:
+    """Models of a fleet that has no sensor of pressure, and no sensor that ever lied."""
+    lives = without_pressure(few_lives())
+    sound = replace(lives, sensor_fault=np.full(len(lives), ""), disturbance=np.full(len(lives), ""))
+    return to_files(train(sound, seed=1, progress=silent, settings=FEWEST))
+
+
+def few_lives() -> Lives:
+    return wearing_lives(plan={"stress": (1, 80, 4)})
+
+
+def without_pressure(lives: Lives) -> Lives:
+    features = lives.features.copy()
+    features[:, [place for place, name in enumerate(FEATURE_NAMES) if "pressure" in name or "head" in name]] = np.nan
+    return replace(lives, features=features)
 
 
 def silent(_: str) -> None:
     return None
 
 
-@pytest.mark.parametrize(("interval_s", "speed"), [(0.2, "stress"), (1, "stress"), (2, "accelerated"), (10, "nominal")])
-def test_speed_follows_the_sampling_interval_and_ignores_a_gap(interval_s: float, speed: str) -> None:
-    time_ns = (np.arange(20) * interval_s * NS_PER_S).astype(np.int64)
-    time_ns[10:] += 3_600 * NS_PER_S
+@pytest.mark.usefixtures("quick")
+def test_the_same_rows_and_seed_give_the_same_bytes() -> None:
+    lives = few_lives()
 
-    assert speed_of(time_ns) == speed
-    assert speed_of(time_ns[::-1]) == speed
+    one, again = (to_files(train(lives, seed=1, progress=silent, settings=FEWEST)) for _ in range(2))
 
-
-def test_a_single_reading_counts_as_nominal() -> None:
-    assert speed_of(np.array([5])) == "nominal"
+    assert one == again
 
 
-def test_speeds_are_told_device_by_device_from_interleaved_rows() -> None:
-    devices, time_ns = pumps(stress=1, nominal=1)
-    mixed = np.argsort(time_ns, kind="stable")
-
-    assert speeds_of(devices[mixed], time_ns[mixed]) == {"nominal-0": "nominal", "stress-0": "stress"}
-
-
-@given(
-    st.fixed_dictionaries({speed: st.integers(0, 9) for speed in INTERVAL_S}).filter(lambda c: max(c.values()) > 1),
-    st.integers(0, 2**32),
-    st.floats(0.05, 0.95),
-)
-def test_the_split_keeps_pumps_apart_and_every_speed_on_both_sides(
-    counts: dict[str, int], seed: int, share: float
-) -> None:
-    devices, time_ns = pumps(**counts)
-
-    seen, unseen = split_by_pump(devices, time_ns, unseen_share=share, seed=seed)
-
-    assert not set(seen) & set(unseen)
-    assert sorted(seen + unseen) == sorted(set(devices.tolist()))
-    for speed, count in counts.items():
-        sides = [any(device.startswith(speed) for device in side) for side in (seen, unseen)]
-        assert sides == [count > 0, count > 1]
-
-
-def test_the_same_seed_splits_alike_and_another_does_not() -> None:
-    devices, time_ns = pumps(stress=20)
-
-    assert split_by_pump(devices, time_ns, seed=1) == split_by_pump(devices, time_ns, seed=1)
-    assert split_by_pump(devices, time_ns, seed=1) != split_by_pump(devices, time_ns, seed=2)
-    assert len(split_by_pump(devices, time_ns, seed=1)[1]) == 6
-
-
-@pytest.mark.parametrize("counts", [{"stress": 1}, {"stress": 1, "nominal": 1}])
-def test_pumps_that_cannot_be_divided_are_refused_saying_how_many(counts: dict[str, int]) -> None:
-    devices, time_ns = pumps(**counts)
-
-    with pytest.raises(TrainingError, match=rf"{len(set(devices.tolist()))} pump\(s\)"):
-        split_by_pump(devices, time_ns, seed=1)
-
-
-def test_no_pump_at_all_is_refused() -> None:
-    with pytest.raises(TrainingError, match=r"0 pump\(s\)"):
-        split_by_pump(np.array([], dtype=str), np.array([], dtype=np.int64), seed=1)
-
-
-def test_every_state_weighs_the_same_and_within_it_every_life(lives: Lives) -> None:
-    weight = row_weights(lives)
-
-    by_state = np.bincount(lives.state_index, weights=weight)
-    healthy = [weight[(lives.device_ids == d) & (lives.state_index == 0)].sum() for d in np.unique(lives.device_ids)]
-    assert by_state == pytest.approx(len(lives) / 4)
-    assert healthy == pytest.approx([healthy[0]] * len(healthy))
-
-
-def test_the_same_rows_and_seed_give_the_same_bytes(sides: tuple[Lives, Lives], onnx_files: dict[str, bytes]) -> None:
-    again = to_onnx(train(sides[0], seed=1, progress=silent))
-
-    assert again == onnx_files
-
-
-def test_training_says_what_it_does(lives: Lives) -> None:
+@pytest.mark.usefixtures("quick")
+def test_training_says_what_it_does() -> None:
     said: list[str] = []
 
-    train(lives.of(["life-stress-0"]), seed=1, progress=said.append)
+    train(few_lives(), seed=1, progress=said.append, settings=FEWEST)
 
-    assert said == ["state classifier: 150 readings of 1 pumps", "health regressor"]
+    assert said[0].startswith("state: ")
+    assert said[0].endswith(" readings of 4 pumps")
+    assert said[1:4] == ["health", "failure mode", "sensor faults"]
+    assert said[-1] == "novelty"
+    assert any("remaining life" in text for text in said)
 
 
 def test_readings_of_one_state_only_are_refused_naming_it(lives: Lives) -> None:
@@ -131,28 +88,140 @@ def test_no_reading_is_refused(lives: Lives) -> None:
         train(lives.of([]), seed=1, progress=silent)
 
 
-def test_a_sensor_that_no_pump_has_does_not_matter_at_serving(lives: Lives) -> None:
-    features = lives.features.copy()
-    features[:, 5] = np.nan
-    onnx = to_onnx(train(replace(lives, features=features), seed=1, progress=silent))
-    model = ServingModel.from_bytes(onnx["state.onnx"], onnx["health.onnx"])
+@pytest.mark.parametrize("telling", [0, 1])
+def test_fewer_than_two_lives_that_tell_their_remaining_hours_are_refused(telling: int) -> None:
+    lives = few_lives()
+    untold = np.isin(lives.device_ids, [f"life-stress-{number}" for number in range(telling, 4)])
 
-    with_sensor, without = model.predict(lives.features), model.predict(features)
+    with pytest.raises(TrainingError, match="fewer than two lives tell their remaining hours"):
+        train(
+            replace(lives, rul_hours=np.where(untold, np.nan, lives.rul_hours)),
+            seed=1,
+            progress=silent,
+            settings=FEWEST,
+        )
+
+
+def test_a_fleet_whose_sensors_never_lied_has_no_model_of_them(sound: dict[str, bytes]) -> None:
+    output = ServingModel.from_files(sound).predict(few_lives().features)
+
+    assert "sensor.onnx" not in sound
+    assert (output.sensor_probabilities == 0.0).all()
+    assert not output.sensor_lies.any()
+
+
+def test_a_sensor_that_no_pump_has_does_not_matter_at_serving(sound: dict[str, bytes]) -> None:
+    model, lives = ServingModel.from_files(sound), few_lives()
+
+    with_sensor, without = (model.predict(each.features) for each in (lives, without_pressure(lives)))
 
     assert np.array_equal(with_sensor.probabilities, without.probabilities)
     assert np.array_equal(with_sensor.health_percent, without.health_percent)
 
 
-def test_onnx_agrees_with_the_estimators_on_nearly_every_reading(
-    sides: tuple[Lives, Lives], model: TrainedModel, served: ServingModel
+def test_no_model_of_wear_sees_how_old_a_pump_is_or_how_fast_it_lives() -> None:
+    names = {FEATURE_NAMES[place] for place in WEAR_COLUMNS}
+
+    assert not names & {"age_hours", "interval_s", "gap_ratio", "lag_short_hours", "lag_medium_hours", "lag_long_hours"}
+    assert {"vibration_rms_change", "temperature_z", "readings_seen"} <= names
+
+
+def test_a_healthy_pump_has_no_failure_mode_yet(lives: Lives) -> None:
+    target = mode_target(lives)
+
+    healthy = lives.health_percent > HEALTHY_ABOVE_PERCENT
+    assert (target[healthy] == 0).all()
+    assert (target[~healthy] == lives.mode_index[~healthy]).all()
+    assert MODE_CLASSES.index(FailureMode.BEARING_WEAR) in target
+
+
+def test_the_facts_name_columns_classes_and_what_onnx_does_not_hold(
+    small_model: dict[str, bytes], small_models: TrainedModels
 ) -> None:
-    features = sides[1].features.copy()
+    facts = msgspec.json.decode(small_model[SERVING_FILE], type=ServingFacts)
+
+    names = ("state", "health", "mode", "life", "novelty")
+    assert sorted(small_model) == sorted([*(f"{name}.onnx" for name in names), "sensor.onnx", SERVING_FILE])
+    assert sorted(facts.columns) == sorted(names)
+    assert facts.feature_contract == FEATURE_CONTRACT
+    assert facts.classes["state"] == [0, 1, 2, 3]
+    assert set(facts.classes["mode"]) == {0, *(MODE_CLASSES.index(mode) for mode in taught())}
+    assert facts.novelty_limit == small_models.novelty.limit
+
+
+def taught() -> list[FailureMode]:
+    return [FailureMode.BEARING_WEAR, FailureMode.IMPELLER_WEAR, FailureMode.WINDING_DEGRADATION]
+
+
+# -- ONNX says what scikit-learn says
+
+
+def gappy(lives: Lives) -> np.ndarray:
+    features = lives.features.copy()
     features[::7, ::5] = np.nan
+    features[:, SEEN] = lives.features[:, SEEN]
+    return features
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> float:
+    """How far two answers are apart on nearly every reading."""
+    gap = np.abs(one - other)
+    return float(np.quantile(gap if gap.ndim == 1 else gap.max(axis=1), MOSTLY))
+
+
+def test_state_health_and_mode_in_onnx_are_those_of_the_estimators(
+    unseen: Lives, small_models: TrainedModels, served: ServingModel
+) -> None:
+    features = gappy(unseen)
+    wear = features[:, WEAR_COLUMNS]
 
     output = served.predict(features)
 
-    narrow = features.astype(np.float32)
-    probability_gap = np.abs(output.probabilities - model.state.predict_proba(narrow)).max(axis=1)
-    health = np.clip(model.health.predict(narrow), 0.0, 100.0)
-    assert np.quantile(probability_gap, 0.99) < 1e-5
-    assert np.quantile(np.abs(output.health_percent - health), 0.99) < 1e-3
+    modes = np.zeros((len(unseen), len(MODE_CLASSES)))
+    modes[:, small_models.mode.classes_] = small_models.mode.predict_proba(wear)
+    assert apart(output.probabilities, small_models.state.predict_proba(wear)) < 1e-5
+    assert apart(output.mode_probabilities, modes) < 1e-5
+    assert apart(output.health_percent, np.clip(small_models.health.predict(wear), 0.0, 100.0)) < 1e-3
+
+
+def test_sensor_faults_in_onnx_are_those_of_the_estimator(
+    unseen: Lives, small_models: TrainedModels, served: ServingModel
+) -> None:
+    features = gappy(unseen)
+
+    found = served.predict(features).sensor_probabilities
+
+    expected = small_models.sensor.predict_proba(channel_rows(features))[:, 1].reshape(-1, 8)
+    assert apart(found, expected) < 1e-5
+
+
+def test_remaining_life_in_onnx_is_that_of_the_estimator_and_its_offsets(
+    unseen: Lives, small_models: TrainedModels, served: ServingModel
+) -> None:
+    output = served.predict(unseen.features)
+
+    told = np.isfinite(output.rul_hours)
+    speed = speed_index(unseen.features[told, INTERVAL].astype(np.float64))
+    _, share, _ = small_models.life.predict(unseen.features[told][:, WEAR_COLUMNS], speed)
+    age = unseen.features[told, AGE].astype(np.float64)
+    assert told.mean() > 0.5
+    assert apart(output.consumed_share[told], np.clip(share, 0.0, 1.0)) < 1e-5
+    assert apart(output.rul_hours[told] / age, 1.0 / np.clip(share, 0.01, 1.0) - 1.0) < 1e-3
+
+
+def test_novelty_in_onnx_is_the_forests_score_over_its_limit(
+    unseen: Lives, small_models: TrainedModels, served: ServingModel
+) -> None:
+    rows = np.nan_to_num(unseen.features[:, NOVELTY_COLUMNS])
+
+    found = served.predict(unseen.features).novelty
+
+    score = -small_models.novelty.forest.score_samples(rows)
+    assert apart(found, score / small_models.novelty.limit) < 1e-3
+
+
+def test_a_steady_pump_teaches_nothing_of_remaining_life() -> None:
+    lives = steady_lives(readings=BASELINE_READINGS + 5)
+
+    with pytest.raises(TrainingError, match="fewer than two lives"):
+        train(lives, seed=1, progress=silent, settings=FEWEST)
