@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from pdm_platform.contract.states import STATES
+from pdm_platform.core import novelty, training
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
 from pdm_platform.core.serving import ServingModel
-from pdm_platform.core.training import TrainedModels, to_files, train
+from pdm_platform.core.training import TrainedModels, to_files
 from pdm_platform.core.trees import OPSET
 from pdm_platform.inference.loader import LoadedModel
 from pdm_platform.stores.registry import Manifest, ManifestFacts, Registry
@@ -35,8 +36,12 @@ GOOD_METRICS = {
 
 @pytest.fixture(scope="session")
 def small_models() -> TrainedModels:
-    """Models that tell `channels_at` of a `small_fleet` apart, with few trees."""
-    return train(together([wearing_lives(), steady_lives()]), seed=1, progress=lambda _: None, settings=FEW_TREES)
+    """Models that tell `channels_at` of a `small_fleet` apart, with few trees: 100 loads of many would take minutes."""
+    lives = together([wearing_lives(), steady_lives()])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "_LIFE_TREES", FEW_TREES)
+        patched.setattr(novelty, "_TREES", 16)
+        return training.train(lives, seed=1, progress=lambda _: None, settings=FEW_TREES)
 
 
 @pytest.fixture(scope="session")

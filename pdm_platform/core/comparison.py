@@ -23,7 +23,7 @@ SETTINGS: Final = (
     TreeSettings(),
     TreeSettings(max_iter=120, learning_rate=0.08),
     TreeSettings(max_leaf_nodes=8, min_samples_leaf=80),
-    TreeSettings(max_features=0.3),
+    TreeSettings(max_iter=60, learning_rate=0.15, max_features=1.0),
 )
 
 

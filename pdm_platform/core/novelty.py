@@ -19,6 +19,9 @@ NOVELTY_COLUMNS: Final = tuple(
 )
 _SEEN, _RUNNING = FEATURE_NAMES.index("readings_seen"), FEATURE_NAMES.index("running")
 _ROWS_OF_A_LIFE: Final = 80
+# ONNX conversion of 100 trees of 256 readings takes 8 s, of these 1 s
+_TREES: Final = 50
+_ROWS_OF_A_TREE: Final = 128
 # one healthy reading in two hundred may look new
 _HEALTHY_SHARE: Final = 0.995
 
@@ -52,6 +55,5 @@ def fit_novelty(lives: Lives, *, seed: int) -> NoveltyModel:
         )
     life = np.unique(lives.device_ids[healthy], return_inverse=True)[1]
     rows = np.nan_to_num(lives.features[healthy[evenly(life, _ROWS_OF_A_LIFE)]][:, NOVELTY_COLUMNS])
-    # ONNX conversion of 100 trees of 256 readings takes 8 s, of these 1 s
-    forest = IsolationForest(n_estimators=50, max_samples=128, random_state=seed).fit(rows)
+    forest = IsolationForest(n_estimators=_TREES, max_samples=_ROWS_OF_A_TREE, random_state=seed).fit(rows)
     return NoveltyModel(forest, float(np.quantile(-forest.score_samples(rows), _HEALTHY_SHARE)))

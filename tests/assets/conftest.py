@@ -1,7 +1,7 @@
 """A platform in a folder of its own: real store, lake, registry, simulators, and a broker that is also the bridge."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,21 +13,34 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from pdm_platform.contract.measurements import PUMP_LABELS, Window
+from pdm_platform.contract.measurements import ALL_TIME, PUMP_LABELS
 from pdm_platform.contract.payloads import Labelled, decode
 from pdm_platform.contract.times import time_ns_of
 from pdm_platform.contract.topics import Kind, Topics
+from pdm_platform.core import training
+from pdm_platform.core.comparison import Compared
 from pdm_platform.definitions import defs
+from pdm_platform.defs import train as train_stage
 from pdm_platform.defs.failures import description_of
 from pdm_platform.defs.resources import Broker, Platform
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.lake import Lake
 from pdm_platform.stores.registry import Registry
 from pdm_platform.stores.telemetry import open_store
+from tests.small_fleet import FEW_TREES
 
-PLAN = "stress:8,accelerated:2"
+# few lives teach too little to pass the gates
+PLAN = "stress:120,accelerated:8"
+LIVES = 128
 WINDOW_END = "2026-03-01T00:00:00Z"
-WHOLE = Window(0, 2**62)
+WHOLE = ALL_TIME
+TIMEOUT_S = 600  # the flow takes a minute of computing, and whoever asks first for `first` waits for it
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 class BridgingLink:
@@ -180,6 +193,7 @@ FLOW = (
 SMALL: dict[str, dict[str, Any]] = {
     "simulated_lifecycles": {"seed": 7, "plan": PLAN, "window_end": WINDOW_END},
     "telemetry_window": {"window_end": WINDOW_END},
+    "candidate_model": {"search_seconds": 0},
 }
 
 
@@ -223,3 +237,25 @@ def trained(first: FirstRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     home = tmp_path / "home"
     shutil.copytree(first.home, home)
     return _enter(home, monkeypatch)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models of few trees, chosen without a comparison: for tests of what becomes of a model, however good it is."""
+    monkeypatch.setattr(train_stage, "compare", lambda *_, **__: [Compared("few trees", 0.0, 0.0, 0.0, FEW_TREES)])
+    monkeypatch.setattr(training, "_LIFE_TREES", FEW_TREES)
+
+
+def rewrite_labels(world: World, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Put other labelled readings in place of those of the store."""
+    path = world.home / "store" / "telemetry.sqlite"
+    with world.store() as store:
+        table = store.read(PUMP_LABELS, WHOLE)
+    path.unlink()
+    with world.store() as store:
+        store.write(PUMP_LABELS, change(table))
+
+
+def changed(table: pa.Table, name: str, change: Callable[[pa.ChunkedArray], Any]) -> pa.Table:
+    """The table with one column changed."""
+    return table.set_column(table.schema.get_field_index(name), name, change(table[name]))

@@ -7,7 +7,7 @@ import numpy as np
 
 from pdm_platform.contract.states import STATES
 from pdm_platform.core.judgement.maintenance import warnings_of
-from pdm_platform.core.judgement.verdicts import FAULTY, BoolArray, FloatArray, TextArray, Verdicts
+from pdm_platform.core.judgement.verdicts import BoolArray, FloatArray, TextArray, Verdicts
 from pdm_platform.core.judgement.weights import ratio, runs, same_runs
 
 # A warning of a pump that has less health than this may well be meant for the pump.
@@ -40,8 +40,8 @@ class FaultEpisodes:
     """Maximal runs of readings with the same lying sensor.
 
     judged: those that began on a pump with at least 50 % health. mistaken: of these, during which a new warning was
-    raised although the pump was in truth better than FAULTY. tellable: episodes of at least 3 readings; called: of
-    these, told as a sensor fault at 3 readings or more.
+    raised while the pump still had as much; a warning on a pump that wears on meanwhile is early, not the sensor's.
+    tellable: episodes of at least 3 readings; called: of these, told as a sensor fault at 3 readings or more.
     """
 
     kind: str
@@ -135,7 +135,7 @@ def _episodes(verdicts: Verdicts) -> list[_Episode]:
     spans = same_runs(np.where(truth.sensor_fault == "", -1, verdicts.owner * len(names) + which))
     raised = np.zeros(len(verdicts), np.bool_)
     raised[[warned.row for life in warnings_of(verdicts) for warned in life]] = True
-    mistaken = raised & (truth.state_index < FAULTY)
+    mistaken = raised & (truth.health_percent >= LITTLE_WORN_PERCENT)
     called = _called(verdicts.told.sensor_fault_probability)
     return [
         _Episode(

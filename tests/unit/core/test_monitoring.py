@@ -1,5 +1,6 @@
 """What is told of a fleet in one step: levels of alarms, novelty of a pump that nobody knows, batches."""
 
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -195,7 +196,7 @@ def test_batching_never_shows(served: ServingModel, cuts: list[int], seed: int) 
 
     whole, changes = told(0, 120, FleetState.empty())
     state, bounds = FleetState.empty(), [0, *cuts, 120]
-    parts = [(start, *told(start, stop, state)) for start, stop in zip(bounds, bounds[1:], strict=False)]
+    parts = [(start, *told(start, stop, state)) for start, stop in pairwise(bounds)]
 
     for place, values in enumerate(whole):
         joined = np.concatenate([output[place] for _, output, _ in parts])

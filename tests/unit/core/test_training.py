@@ -9,14 +9,14 @@ import pytest
 from pdm_platform.contract.errors import TrainingError
 from pdm_platform.contract.failure_modes import MODE_CLASSES, FailureMode
 from pdm_platform.contract.states import HEALTHY_ABOVE_PERCENT
-from pdm_platform.core import training
+from pdm_platform.core import novelty, training
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
 from pdm_platform.core.lives import Lives, speed_index
 from pdm_platform.core.novelty import NOVELTY_COLUMNS
 from pdm_platform.core.sensor_faults import channel_rows
 from pdm_platform.core.serving import SERVING_FILE, ServingFacts, ServingModel
 from pdm_platform.core.signal_memory import BASELINE_READINGS
-from pdm_platform.core.training import WEAR_COLUMNS, TrainedModels, mode_target, to_files, train
+from pdm_platform.core.training import WEAR_COLUMNS, Progress, TrainedModels, mode_target, to_files, train
 from pdm_platform.core.trees import TreeSettings
 from tests.small_fleet import steady_lives, wearing_lives
 
@@ -26,18 +26,20 @@ AGE, INTERVAL, SEEN = (FEATURE_NAMES.index(name) for name in ("age_hours", "inte
 MOSTLY = 0.99
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remaining life with few trees: what is tested does not depend on how many."""
-    monkeypatch.setattr(training, "_LIFE_TREES", FEWEST)
+def trained(lives: Lives, progress: Progress = lambda _: None) -> TrainedModels:
+    """All models with few trees: what is tested does not depend on how many."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "_LIFE_TREES", FEWEST)
+        patched.setattr(novelty, "_TREES", 3)
+        return train(lives, seed=1, progress=progress, settings=FEWEST)
 
 
 @pytest.fixture(scope="module")
 def sound() -> dict[str, bytes]:
     """Models of a fleet that has no sensor of pressure, and no sensor that ever lied."""
     lives = without_pressure(few_lives())
-    sound = replace(lives, sensor_fault=np.full(len(lives), ""), disturbance=np.full(len(lives), ""))
-    return to_files(train(sound, seed=1, progress=silent, settings=FEWEST))
+    nothing = np.full(len(lives), "")
+    return to_files(trained(replace(lives, sensor_fault=nothing, disturbance=nothing)))
 
 
 def few_lives() -> Lives:
@@ -54,20 +56,18 @@ def silent(_: str) -> None:
     return None
 
 
-@pytest.mark.usefixtures("quick")
 def test_the_same_rows_and_seed_give_the_same_bytes() -> None:
     lives = few_lives()
 
-    one, again = (to_files(train(lives, seed=1, progress=silent, settings=FEWEST)) for _ in range(2))
+    one, again = (to_files(trained(lives)) for _ in range(2))
 
     assert one == again
 
 
-@pytest.mark.usefixtures("quick")
 def test_training_says_what_it_does() -> None:
     said: list[str] = []
 
-    train(few_lives(), seed=1, progress=said.append, settings=FEWEST)
+    trained(few_lives(), said.append)
 
     assert said[0].startswith("state: ")
     assert said[0].endswith(" readings of 4 pumps")
@@ -94,12 +94,7 @@ def test_fewer_than_two_lives_that_tell_their_remaining_hours_are_refused(tellin
     untold = np.isin(lives.device_ids, [f"life-stress-{number}" for number in range(telling, 4)])
 
     with pytest.raises(TrainingError, match="fewer than two lives tell their remaining hours"):
-        train(
-            replace(lives, rul_hours=np.where(untold, np.nan, lives.rul_hours)),
-            seed=1,
-            progress=silent,
-            settings=FEWEST,
-        )
+        trained(replace(lives, rul_hours=np.where(untold, np.nan, lives.rul_hours)))
 
 
 def test_a_fleet_whose_sensors_never_lied_has_no_model_of_them(sound: dict[str, bytes]) -> None:
@@ -224,4 +219,4 @@ def test_a_steady_pump_teaches_nothing_of_remaining_life() -> None:
     lives = steady_lives(readings=BASELINE_READINGS + 5)
 
     with pytest.raises(TrainingError, match="fewer than two lives"):
-        train(lives, seed=1, progress=silent, settings=FEWEST)
+        trained(lives)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import BrokerRefusedError, PdmError
-from pdm_platform.contract.payloads import ModelStatus, Prediction, decode
+from pdm_platform.contract.payloads import Alarm, ModelStatus, Prediction, decode
 from pdm_platform.inference.loader import ModelLoader
 from pdm_platform.inference.service import InferenceService, Metrics
 from pdm_platform.inference.settings import InferenceSettings
@@ -21,12 +21,11 @@ from pdm_platform.runtime.mqtt import Link, Message
 from pdm_platform.runtime.service import Health
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.registry import Manifest, Registry
+from tests.small_fleet import NEW_PUMP, WORN_PUMP
 
 Registered = Callable[..., tuple[Registry, Manifest]]
-NEW_PUMP = (0.6, 0.6, 0.5, 1.0, 38.0, 4.2, 7.8, 2_850.0)
-WORN_PUMP = (5.0, 5.0, 4.0, 8.1, 70.0, 3.0, 9.5, 2_780.0)
-NEW: dict[str, Any] = dict(zip(CHANNEL_NAMES, NEW_PUMP, strict=True))
-WORN: dict[str, Any] = dict(zip(CHANNEL_NAMES, WORN_PUMP, strict=True))
+NEW: dict[str, Any] = dict(zip(CHANNEL_NAMES, NEW_PUMP.tolist(), strict=True))
+WORN: dict[str, Any] = dict(zip(CHANNEL_NAMES, WORN_PUMP.tolist(), strict=True))
 
 
 class FakeLink:
@@ -97,6 +96,9 @@ class Workbench:
         return [
             decode(Prediction, payload) for topic, payload, _ in self.link.published if topic.endswith("/predictions")
         ]
+
+    def alarms(self) -> list[Alarm]:
+        return [decode(Alarm, payload) for topic, payload, _ in self.link.published if topic.endswith("/alarms")]
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(f"pdm_inference_{name}", labels)
@@ -254,16 +256,16 @@ def test_readings_without_a_timestamp_are_each_newer_than_the_last(tmp_path: Pat
     bench = Workbench(tmp_path)
     serving(bench, registered)
     received_ns = time.time_ns()
-    for mid in range(40):
-        item = message(mid, **(WORN if mid >= 35 else NEW))
+    for mid in range(60):
+        item = message(mid, **(WORN if mid >= 40 else NEW))
         bench.inbox.put(Message(item.topic, item.payload, 0, False, False, 0, received_ns, 1))
 
     bench.run_until(lambda: bool(bench.link.acknowledged))
 
     said = bench.predictions()
-    assert len(said) == 40
+    assert len(said) == 60
     assert all(item.timestamp is None for item in said)
-    assert any(topic.endswith("/alarms") for topic, _, _ in bench.link.published)
+    assert "pump_state" in {alarm.condition for alarm in bench.alarms()}
 
 
 def test_a_reading_without_a_timestamp_that_is_delivered_again_is_answered_once(
@@ -344,7 +346,8 @@ def test_a_restarted_service_still_knows_its_pumps(tmp_path: Path, registered: R
     second = Workbench(tmp_path)
 
     assert len(second.service._state.pumps) == 1
-    assert second.service._state.pumps["seen"][0] == 30
+    assert second.service._state.pumps["seen"][0].tolist() == [30.0]
+    assert len(second.service._state.departures) == len(second.service._state.alarms) == 1
 
 
 def test_predictions_alarms_and_the_model_are_counted(tmp_path: Path, registered: Registered) -> None:
@@ -356,7 +359,8 @@ def test_predictions_alarms_and_the_model_are_counted(tmp_path: Path, registered
     bench.run_until(lambda: bool(bench.link.acknowledged))
 
     assert bench.metric("predicted_total") == 5
-    assert bench.metric("alarm_changes_total") == 1
+    assert [alarm.condition for alarm in bench.alarms()][:1] == ["pump_state"]
+    assert bench.metric("alarm_changes_total") == len(bench.alarms())
     assert bench.metric("model_info", version=manifest.version) == 1
     assert bench.metric("queue_readings") == 0
     assert bench.metric("batch_readings_count") == 1

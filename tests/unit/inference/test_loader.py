@@ -117,7 +117,10 @@ def test_a_rollback_brings_the_old_version_back(tmp_path: Path, registered: Regi
     [
         ({"facts": {"feature_contract": "f" * 64}}, "feature contract ffffffffffff"),
         ({"facts": {"classes": ["GOOD", "BAD"]}}, "not the contract's states"),
-        ({"health_onnx": None}, "has no health.onnx"),
+        ({"health_onnx": None}, "the health model cannot be served: it is missing"),
+        ({"novelty_onnx": None}, "the novelty model cannot be served: it is missing"),
+        ({"serving_json": None}, "the serving.json model cannot be served"),
+        ({"serving_json": b"{}"}, "the serving.json model cannot be served"),
         ({"state_onnx": b"not a model"}, "ONNX Runtime cannot load it"),
     ],
 )
@@ -151,13 +154,19 @@ def test_a_pointer_that_cannot_be_read_leaves_the_model_serving(tmp_path: Path, 
     assert loader.current is not None
 
 
+@pytest.mark.parametrize("field", ["probabilities", "health_percent", "novelty"])
 def test_a_model_that_answers_with_nan_is_refused(
-    tmp_path: Path, registered: Registered, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, registered: Registered, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
     registry, manifest = registered(tmp_path / "registry")
     pointer = registry.promote(manifest.version, **WHO_AND_WHY)
-    nothing = ServingOutput(np.full((1, 4), np.nan), np.full(1, np.nan))
-    monkeypatch.setattr(ServingModel, "predict", lambda _self, _features: nothing)
+    predict = ServingModel.predict
+
+    def nothing(model: ServingModel, features: np.ndarray) -> ServingOutput:
+        said = predict(model, features)
+        return said._replace(**{field: np.full_like(getattr(said, field), np.nan)})
+
+    monkeypatch.setattr(ServingModel, "predict", nothing)
 
     with pytest.raises(IntegrityError, match="answers with NaN"):
         load(registry, pointer)

@@ -457,3 +457,46 @@ def test_promotions_at_once_are_done_one_after_the_other(tmp_path: Path) -> None
     assert [entry.from_version for entry in entries] == [None, *(entry.to_version for entry in entries[:-1])]
     assert pointer is not None
     assert pointer.version == entries[-1].to_version
+
+
+# -- refuse
+
+
+def test_a_refusal_stands_in_the_ledger_and_moves_nothing(tmp_path: Path) -> None:
+    registry, first, second, _ = three_versions(tmp_path)
+    pointer = registry.promote(first, **WHO_AND_WHY, evidence={"macro_f1": 0.9})
+
+    registry.refuse(second, actor="ben", reason="worse on the live window", evidence={"cost": 3.0, "unknown": None})
+
+    promoted, refused = registry.ledger()
+    assert registry.production() == pointer
+    assert promoted.evidence == {"macro_f1": 0.9}
+    assert (refused.action, refused.actor, refused.from_version, refused.to_version) == (
+        Action.REFUSE,
+        "ben",
+        first,
+        second,
+    )
+    assert refused.evidence == {"cost": 3.0, "unknown": None}
+
+
+def test_a_refusal_without_who_or_why_or_of_what_there_is_not_is_refused(tmp_path: Path) -> None:
+    registry, first, *_ = three_versions(tmp_path)
+
+    with pytest.raises(RegistryError, match="who and why"):
+        registry.refuse(first, actor="", reason="worse", evidence={})
+    with pytest.raises(RegistryError, match="there is no model version"):
+        registry.refuse("v20200101T000000-00000000", actor="ana", reason="worse", evidence={})
+
+    assert registry.ledger() == []
+
+
+def test_rollbacks_pass_over_refusals(tmp_path: Path) -> None:
+    registry, first, second, third = three_versions(tmp_path)
+    for version in (first, second):
+        registry.promote(version, **WHO_AND_WHY)
+        registry.refuse(third, actor="ana", reason="worse", evidence={})
+
+    assert registry.rollback(**WHO_AND_WHY).version == first
+    with pytest.raises(RegistryError, match="no version before"):
+        registry.rollback(**WHO_AND_WHY)

@@ -21,10 +21,14 @@ from tests.small_fleet import steady_lives
 SOME = ("life-accelerated-0", "life-nominal-1", "life-stress-0", "life-stress-1")
 
 
-def sorted_lives(lives: Lives, devices: tuple[str, ...] = SOME) -> Lives:
+def sorted_lives(lives: Lives) -> Lives:
     """Rows by device, then time, as the judgement takes them."""
-    chosen = lives.of(devices)
+    chosen = lives.of(SOME)
     return chosen.rows(np.lexsort((chosen.time_ns, chosen.device_ids)))
+
+
+def renamed(lives: Lives) -> Lives:
+    return replace(lives, device_ids=np.char.add("new-", lives.device_ids))
 
 
 def ticks() -> float:
@@ -37,7 +41,7 @@ _COUNT = itertools.count()
 @pytest.fixture(scope="module")
 def unknown(unseen: Lives) -> Lives:
     """Unseen lives under names that training does not have."""
-    return sorted_lives(replace(unseen, device_ids=np.char.add("new-", unseen.device_ids)), tuple(f"new-{name}" for name in SOME))  # fmt: skip
+    return renamed(sorted_lives(unseen))
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +118,9 @@ def test_of_the_training_are_known_pumps_modes_and_that_nothing_leaked(lives: Li
 
 def test_a_pump_on_both_sides_is_a_leak_also_under_another_name(lives: Lives) -> None:
     same = sorted_lives(lives)
-    renamed = replace(same, device_ids=np.char.add("new-", same.device_ids))
 
     assert training_of(lives, same).leak.devices == len(SOME)
-    assert training_of(lives, renamed).leak.rows == len(same)
+    assert training_of(lives, renamed(same)).leak.rows == len(same)
 
 
 def test_baselines_tell_the_same_rows(lives: Lives, unknown: Lives) -> None:
