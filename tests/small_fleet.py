@@ -27,7 +27,7 @@ WORN_PUMPS: Final = {
 WORN_PUMP: Final = WORN_PUMPS[FailureMode.BEARING_WEAR]
 # seconds between readings, readings, lives
 PLAN: Final = {"stress": (1, 120, 4), "accelerated": (2, 140, 4), "nominal": (10, 160, 4)}
-FEW_TREES: Final = TreeSettings(max_iter=20, learning_rate=0.3, min_samples_leaf=20)
+FEW_TREES: Final = TreeSettings(max_iter=20, learning_rate=0.3, min_samples_leaf=20, max_features=1.0)
 
 
 def channels_at(health_percent: float, mode: FailureMode = FailureMode.BEARING_WEAR) -> list[float]:

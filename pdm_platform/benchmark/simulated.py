@@ -16,7 +16,7 @@ from pdm_platform.core.judgement import figures
 from pdm_platform.core.judgement.judge import Judgement
 from pdm_platform.core.judgement.replay import assess
 from pdm_platform.core.judgement.report import Algorithm, render_html
-from pdm_platform.core.lives import SPEEDS, split_by_pump, speeds_of
+from pdm_platform.core.lives import SPEEDS, speeds_of, split_by_pump
 from pdm_platform.core.serving import ServingModel
 from pdm_platform.core.training import WEAR_COLUMNS, to_files, train
 from simulators.plans import LivesPlan
@@ -25,6 +25,12 @@ Say = Callable[[str], None]
 # other pumps than any training on the same seed has
 _OTHER_SEED: Final = 1_000_003
 _UNSEEN_SHARE: Final = 0.3
+
+
+_BESIDE: Final = (
+    *("macro_f1", "baseline_macro_f1", "mode_macro_f1", "health_mae_percent", "rul_relative_width"),
+    *("flips_per_1000_readings", "cost_per_pump_year", "cost_run_to_failure", "cost_fixed_interval"),
+)
 
 
 class Target(NamedTuple):
@@ -121,8 +127,7 @@ def _text(result: dict[str, Any], found: dict[str, float]) -> str:
         )
         for each in TARGETS
     ]
-    others = ("macro_f1", "baseline_macro_f1", "mode_macro_f1", "health_mae_percent", "rul_relative_width", "flips_per_1000_readings", "cost_per_pump_year", "cost_run_to_failure", "cost_fixed_interval")  # fmt: skip
-    lines = [f"{name:<26} {found[name]:10.3f}" for name in others if name in found]
+    lines = [f"{name:<26} {found[name]:10.3f}" for name in _BESIDE if name in found]
     head = f"trained on {result['plan']}, judged on {result['judged_on']} and {result['idle_pumps']} idle pumps, "
     return "\n".join(
         [

@@ -29,7 +29,7 @@ _AT_OR_ABOVE, _HEALTHY_RUN, _SEVERITY, _SEEN = "at_or_above", "healthy_run", "se
 
 
 class AlarmStates(StatesTable):
-    """Of each condition: consecutive readings at or above each level, normal ones, and the active severity (0: none)."""
+    """Of each condition: readings in a row at or above each level, normal ones, and the active severity (0: none)."""
 
     CONTRACT: ClassVar = f"alarms-3-{RAISE_AFTER_READINGS}-{CLEAR_AFTER_READINGS}-{','.join(CONDITIONS)}"
     COLUMNS: ClassVar = {
@@ -61,13 +61,15 @@ def fold(
     *,
     sensor_fault: BoolArray | None = None,
     novel: BoolArray | None = None,
+    anew: BoolArray | None = None,
 ) -> list[AlarmChange]:
     """Take in what was said of n readings and tell what changed, in the order of the batch.
 
-    state_index: (n,) into STATES; sensor_fault, novel: (n,), the two flags. An alarm is raised, or raised further, by 3
-    consecutive readings at or above a level (of the pump's state: or by a fiftieth of those seen, up to 60), and cleared
-    by as many consecutive normal ones, 10 at least; in between it stays as it is.
-    A reading that is late or delivered again changes nothing. Raises ValueError where the lengths differ.
+    state_index: (n,) into STATES; sensor_fault, novel: (n,), the two flags; anew: (n,) the first reading of a pump's
+    life, as after maintenance, from which on readings are counted. An alarm is raised, or raised further, by 3
+    consecutive readings at or above a level (of the pump's state: or by a fiftieth of those seen, up to 60), and
+    cleared by as many consecutive normal ones, 10 at least; in between it stays as it is. A reading that is late or
+    delivered again changes nothing. Raises ValueError where the lengths differ.
     """
     if len(state_index) != len(time_ns):
         raise ValueError(f"{len(state_index)} states, but {len(time_ns)} times")
@@ -75,9 +77,11 @@ def fold(
     flags = [np.zeros(len(time_ns), np.bool_) if flag is None else flag for flag in (sensor_fault, novel)]
     # the level of a flag is that of the mildest state
     levels = np.stack([np.asarray(state_index, np.int64), *(flag * _LEVELS[0] for flag in flags)], axis=1)[batch.order]
+    born = np.zeros(len(time_ns), np.bool_) if anew is None else anew[batch.order]
     changes: list[AlarmChange] = []
     for turn in batch.rounds():
         taken = turn[batch.newer[turn]]
+        states[_SEEN][batch.row[taken[born[taken]]]] = 0
         was, now = _step(states, batch.row[taken], levels[taken])
         for index, condition in np.argwhere(was != now).tolist():
             severity = int(now[index, condition])

@@ -49,8 +49,8 @@ def compare(
 ) -> list[Compared]:
     """Judge gradient boosting in some settings, forest, logistic regression and the limits on vibration, best first.
 
-    columns: of the features that a model may look at. Pumps are groups: none is in training and judgement at once. After
-    budget_s no further setting is tried, though one of each algorithm always is. clock: seconds.
+    columns: of the features that a model may look at. Pumps are groups: none is in training and judgement at once.
+    After budget_s no further setting is tried, though one of each algorithm always is. clock: seconds.
     """
     life = np.unique(lives.device_ids, return_inverse=True)[1]
     rows = lives.rows(evenly(life * len(STATES) + lives.state_index, _ROWS_OF_A_STATE))

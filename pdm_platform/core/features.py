@@ -25,9 +25,9 @@ _RUNNING_ABOVE_A: Final = 1.0
 def _derive(channels: FloatArray) -> FloatArray:
     """Quantities that a change of duty moves less than what is measured, shape (4, n).
 
-    vibration_per_speed2: mm/s at rated speed, since the force of an unbalance grows with speed squared. head_per_speed2:
-    bar at rated speed (affinity laws). power_per_head: A per bar, what the pump takes for what it gives. axial_share:
-    share of the total vibration that is axial, high with misalignment (ISO 13373-3).
+    vibration_per_speed2: mm/s at rated speed, since the force of an unbalance grows with speed squared.
+    head_per_speed2: bar at rated speed (affinity laws). power_per_head: A per bar, what the pump takes for what it
+    gives. axial_share: share of the total vibration that is axial, high with misalignment (ISO 13373-3).
     """
     speed2 = (channels[_RPM] / _RATED_RPM) * (channels[_RPM] / _RATED_RPM)
     return np.stack(

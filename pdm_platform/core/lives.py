@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import TrainingError
-from pdm_platform.contract.states import STATES
 from pdm_platform.contract.times import NS_PER_S
 from pdm_platform.core.signals import FeatureArray
 
@@ -88,8 +87,8 @@ def split_by_pump(
     """Divide pumps, never readings, into those to train on and those the model must not have seen.
 
     speeds: of each device; modes: what each failed of, where known. Drawn within each speed, so that both sides have a
-    pump of every speed that has at least two, and evenly over the modes; a speed's only pump is trained on. Returns both
-    lists sorted. Raises TrainingError where no pump would be left on one side.
+    pump of every speed that has at least two, and evenly over the modes; a speed's only pump is trained on. Returns
+    both lists sorted. Raises TrainingError where no pump would be left on one side.
     """
     draw = np.random.default_rng(seed)
     train: list[str] = []

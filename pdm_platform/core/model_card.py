@@ -40,7 +40,7 @@ def model_card(
     modes: Sequence[tuple[str, float]],
     algorithms: Sequence[tuple[str, float]],
 ) -> str:
-    """Markdown. training_window: [start_ns, end_ns). modes: F1 of each; algorithms: macro F1 of each that was compared."""
+    """Markdown. training_window: [start_ns, end_ns). modes: F1 of each; algorithms: macro F1 of each compared."""
     start, end = (iso_of(moment) for moment in training_window)
     figures = [f"| {text} | {form.format(metrics[name])} |" for name, text, form in _FIGURES if name in metrics]
     speeds = [

@@ -50,9 +50,9 @@ class ServingFacts(msgspec.Struct, frozen=True, kw_only=True):
     """`serving.json` of a version: what the ONNX files do not say.
 
     columns: of each model, the names of the features it looks at. classes: of each classifier, the index that each of
-    its outputs stands for. life_edges, life_offsets: of conformal.Offsets, for the consumed share of life, a group each of
-    SPEEDS. novelty_offset: what ONNX took off the isolation forest's score. novelty_limit: score above which a reading is
-    novel.
+    its outputs stands for. life_edges, life_offsets: of conformal.Offsets, for the consumed share of life, a group each
+    of SPEEDS. novelty_offset: what ONNX took off the isolation forest's score. novelty_limit: score above which a
+    reading is novel.
     """
 
     feature_contract: str
@@ -68,8 +68,9 @@ class ServingOutput(NamedTuple):
     """What the models say of n readings.
 
     probabilities: (n, 4), mode_probabilities: (n, 9) as MODE_CLASSES; rows sum to 1. sensor_probabilities: (n, 8), that
-    the sensor of a channel lies. health_percent: (n,), 0 to 100. rul_*_hours: (n,), NaN where no wear is seen
-    from which to tell it; consumed_share: (n,) of its life, NaN like them. novelty: (n,), from 0, above 1 is novel. provisional: (n,), True while the baseline forms.
+    the sensor of a channel lies. health_percent: (n,), 0 to 100. rul_*_hours: (n,), NaN where no wear is seen from
+    which to tell it; consumed_share: (n,) of its life, NaN like them. novelty: (n,), from 0, above 1 is novel.
+    provisional: (n,), True while the baseline forms.
     """
 
     probabilities: FloatArray

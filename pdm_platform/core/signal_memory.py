@@ -18,8 +18,8 @@ BASELINE_READINGS: Final = 30
 # the long level looks back over the last quarter of what was seen, so a life of minutes and one of months look alike
 _LONG_SHARE: Final = 4.0
 # A level takes in the median of the last three readings: a lone glitch moves nothing, and a step is taken over with its
-# second reading. Bounding what a reading may move a level by would do the first and fail at the second; a median of five
-# loses the last digit of quantised sensors (on a valve rig F1 of novelty .857 instead of .872).
+# second reading. Bounding what a reading may move a level by would do the first and fail at the second; a median of
+# five loses the last digit of quantised sensors (on a valve rig F1 of novelty .857 instead of .872).
 _RECENT: Final = ("recent_1", "recent_2")
 _CHECK_SHARE: Final = 1.0 / 16.0
 _SPIKE_DEVIATIONS: Final = 3.0
@@ -44,11 +44,12 @@ def columns(quantities: int, channels: int) -> dict[str, Column]:
 class Memory:
     """The memory of m devices as arrays of shape (quantities, m), (channels, m) or (1, m), while readings come in.
 
-    count: known readings of each quantity. recent_*: the last two. short, medium, long: exponentially weighted means over about 5
-    and 16 readings, and over the last quarter of all. variance_short, variance: of the readings about the short level,
-    over 5 and 16. baseline, baseline_variance: mean and variance of the first 30 readings. repeat_run: readings in a row that
-    equal the one before; the shares are over about 16 readings. lag_*_h: mean age in hours of what a level holds. age_h:
-    hours since the first reading. since_run_h: hours since the last one that counted. interval_h: between readings.
+    count: known readings of each quantity. recent_*: the last two. short, medium, long: exponentially weighted means
+    over about 5 and 16 readings, and over the last quarter of all. variance_short, variance: of the readings about the
+    short level, over 5 and 16. baseline, baseline_variance: mean and variance of the first 30 readings. repeat_run:
+    readings in a row that equal the one before; the shares are over about 16 readings. lag_*_h: mean age in hours of
+    what a level holds. age_h: hours since the first reading. since_run_h: hours since the last one that counted.
+    interval_h: between readings.
     """
 
     count: FloatArray

@@ -1,4 +1,4 @@
-"""From features of whole life cycles to the models: state, health, failure mode, sensor faults, remaining life, novelty."""
+"""From features of whole lives to the models: state, health, failure mode, sensor faults, remaining life, novelty."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,15 +8,14 @@ import msgspec
 import numpy as np
 
 from pdm_platform.contract.errors import TrainingError
-from pdm_platform.contract.failure_modes import MODE_CLASSES
 from pdm_platform.contract.states import HEALTHY_ABOVE_PERCENT, STATES
 from pdm_platform.core import remaining_life, trees
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
 from pdm_platform.core.lives import SPEEDS, IntArray, Lives, evenly, speed_index
 from pdm_platform.core.novelty import NOVELTY_COLUMNS, NoveltyModel, fit_novelty
 from pdm_platform.core.remaining_life import LifeModel, consumed_share
-from pdm_platform.core.serving import CONTRACT_KEY, SERVING_FILE, ServingFacts
 from pdm_platform.core.sensor_faults import SENSOR_INPUTS, fit_sensor
+from pdm_platform.core.serving import CONTRACT_KEY, SERVING_FILE, ServingFacts
 from pdm_platform.core.signal_memory import BASELINE_READINGS
 from pdm_platform.core.signals import AGE_HOURS, INTERVAL_S, LAGS_HOURS
 from pdm_platform.core.trees import TreeSettings
@@ -48,7 +47,8 @@ class TrainedModels:
     """scikit-learn estimators, fitted on columns of the features.
 
     state: index into STATES. health: percent. mode: index into MODE_CLASSES. sensor: of rows of
-    sensor_faults.channel_rows, 1 where that channel's sensor lies; None where none did in training. life: share of life consumed. novelty: how far from healthy operation.
+    sensor_faults.channel_rows, 1 where that channel's sensor lies; None where none did in training. life: share of life
+    consumed. novelty: how far from healthy operation.
     """
 
     state: Any
@@ -131,7 +131,7 @@ def _require_all_states(lives: Lives) -> None:
 
 
 def to_files(models: TrainedModels) -> dict[str, bytes]:
-    """The models as they are served, by file name: one ONNX each, stamped with the feature contract, and their facts."""
+    """The models as they are served, by file name: one ONNX each, stamped with the feature contract, and facts."""
     estimators: dict[str, tuple[Any, tuple[int, ...]]] = {
         "state": (models.state, WEAR_COLUMNS),
         "health": (models.health, WEAR_COLUMNS),

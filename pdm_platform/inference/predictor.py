@@ -95,7 +95,7 @@ def _or_none(values: NDArray[np.float64]) -> list[float | None]:
 
 
 def _maintained_ns(moment: Timestamp | None) -> int:
-    """Time of the last maintenance, 0 where none is told or it cannot be read: it is a hint, the reading still counts."""
+    """Time of the last maintenance, 0 where none is told or it cannot be read: the reading still counts."""
     if moment is None:
         return 0
     try:

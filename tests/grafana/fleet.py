@@ -12,8 +12,9 @@ from pdm_platform.contract.intake import IntakeLimits
 from pdm_platform.contract.payloads import Telemetry, decode, encode
 from pdm_platform.contract.times import NS_PER_S, time_ns_of
 from pdm_platform.contract.topics import Kind, Topics
+from pdm_platform.core.monitoring import FleetState
 from pdm_platform.inference.loader import LoadedModel
-from pdm_platform.inference.predictor import FleetState, TimedReading, predict
+from pdm_platform.inference.predictor import TimedReading, predict
 from pdm_platform.runtime.mqtt import Message
 from pdm_platform.stores.telemetry import TelemetryStore
 from sensors_bridge.decode import Decoder

@@ -101,6 +101,15 @@ def test_what_took_long_to_raise_takes_as_long_to_clear() -> None:
     assert [(change.row, change.active) for change in changes] == [(5_059, True), (5_119, False)]
 
 
+def test_a_pump_that_lives_anew_is_confirmed_as_fast_as_a_new_one() -> None:
+    levels = np.array([HEALTHY] * 5_000 + [WARNING] * 60 + [HEALTHY] * 20 + [WARNING] * 3, np.int64)
+    anew = np.arange(len(levels)) == 5_060
+
+    changes = fold(AlarmStates(), ["p"] * len(levels), np.arange(len(levels)), levels, anew=anew)
+
+    assert [(change.row, change.active) for change in changes] == [(5_059, True), (5_069, False), (5_082, True)]
+
+
 def test_flags_need_three_readings_however_long_a_pump_was_watched() -> None:
     watched = [0] * 5_000
 

@@ -165,6 +165,25 @@ def test_after_maintenance_a_pump_is_learnt_anew() -> None:
     assert not output.novel.any()
 
 
+def test_after_maintenance_what_was_said_of_the_worn_pump_is_forgotten() -> None:
+    maintained_ns = np.where(np.arange(3_000) < 2_950, 0, 2_950 * NS_PER_S)
+    model = Says(states=np.where(np.arange(3_000) < 2_950, WARNING, HEALTHY))
+
+    output, changes = watched(healthy(3_000), model, maintained_ns=maintained_ns)
+
+    of_state = [(change.row, change.active) for change in changes if change.condition == alarms.CONDITION]
+    assert output.state_index.tolist() == [WARNING] * 2_950 + [HEALTHY] * 50
+    assert of_state == [(2, True), (2_959, False)]
+
+
+def test_a_reading_that_says_otherwise_than_all_before_is_not_believed() -> None:
+    states = np.where(np.arange(400) % 40 == 39, BROKEN, HEALTHY)
+
+    output, _ = watched(healthy(400), Says(states=states))
+
+    assert (output.state_index == HEALTHY).mean() > 0.95
+
+
 # -- order
 
 
@@ -200,7 +219,7 @@ def test_batching_never_shows(served: ServingModel, cuts: list[int], seed: int) 
 
     for place, values in enumerate(whole):
         joined = np.concatenate([output[place] for _, output, _ in parts])
-        np.testing.assert_allclose(joined, values, atol=1e-6, equal_nan=True)
+        np.testing.assert_allclose(joined.astype(float), values.astype(float), atol=1e-6)
     found = [change._replace(row=change.row + start) for start, _, part in parts for change in part]
     assert sorted(found) == sorted(changes)
 

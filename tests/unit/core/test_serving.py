@@ -121,7 +121,7 @@ def test_a_batch_is_answered_as_its_single_readings_are(served: ServingModel, un
 
     for place, values in enumerate(together):
         single = np.concatenate([each[place] for each in alone])
-        np.testing.assert_allclose(single, values, atol=1e-4, equal_nan=True)
+        np.testing.assert_allclose(single.astype(float), values.astype(float), atol=1e-4)
 
 
 def test_an_empty_batch_has_an_empty_answer(served: ServingModel) -> None:

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pdm_platform.core import alarms, departure, monitoring
-from pdm_platform.core.monitoring import COLD_START
+from pdm_platform.core import alarms, belief, departure, monitoring
+from pdm_platform.core.monitoring import COLD_START, FleetState
 from pdm_platform.inference import snapshot
-from pdm_platform.inference.predictor import FleetState
 
 DEVICES = ["p-1", "p-2", "p-1"]
 TIMES = np.array([1, 2, 3], dtype=np.int64) * 10**9
@@ -30,6 +29,8 @@ def seen(state: FleetState, turns: int = 1, start: int = 0) -> list[np.ndarray[A
         changes = alarms.fold(state.alarms, DEVICES, times, np.array([2, 0, 2]), sensor_fault=flags, novel=~flags)
         answers += [rows, departure.fold(state.departures, DEVICES, times, rows, COLD_START).novelty]
         answers.append(np.array([str(change) for change in changes]))
+        said = np.tile(np.eye(13)[turn % 13], (3, 1))
+        answers += belief.fold(state.beliefs, DEVICES, times, said[:, :4], said[:, 4:])
     return answers
 
 

@@ -196,3 +196,28 @@ def test_a_version_that_there_is_not_cannot_be_refused_either(tmp_path: Path) ->
         promote_on_evidence(registry_in(tmp_path), "v20200101T000000-00000000", **WHO_AND_WHY)
 
     assert registry_in(tmp_path).ledger() == []
+
+
+# -- the registry's own part
+
+
+def test_a_refusal_moves_nothing_and_keeps_what_was_observed(tmp_path: Path) -> None:
+    registry, first, second = registry_in(tmp_path), version(tmp_path, b"1"), version(tmp_path, b"2")
+    pointer = registry.promote(first, **WHO_AND_WHY, evidence={"macro_f1": 0.9})
+
+    registry.refuse(second, actor="ben", reason="worse", evidence={"cost": 3.0, "unknown": None})
+
+    promoted, refused = registry.ledger()
+    assert registry.production() == pointer
+    assert (promoted.evidence, refused.evidence) == ({"macro_f1": 0.9}, {"cost": 3.0, "unknown": None})
+    assert (refused.actor, refused.from_version, refused.to_version) == ("ben", first, second)
+
+
+def test_a_refusal_without_who_or_why_is_an_error(tmp_path: Path) -> None:
+    registry, first = registry_in(tmp_path), version(tmp_path, b"1")
+
+    for missing in ({"actor": " "}, {"reason": ""}):
+        with pytest.raises(RegistryError, match="who and why"):
+            registry.refuse(first, **{**WHO_AND_WHY, **missing}, evidence={})
+
+    assert registry.ledger() == []

@@ -81,7 +81,10 @@ def test_only_alarms_of_the_state_count_as_warnings_of_a_failure(served: Serving
 
 
 def test_what_was_told_is_taken_over_column_by_column(served: ServingModel, unknown: Lives) -> None:
-    verdicts, output = replayed(served, unknown), served.predict(unknown.features)
+    verdicts = replayed(served, unknown)
+
+    devices = unknown.device_ids.tolist()
+    output, _ = monitoring.tell(FleetState.empty(), served, devices, unknown.time_ns, unknown.features)
 
     assert verdicts.told.state_index.tolist() == output.state_index.tolist()
     assert verdicts.told.mode_index.tolist() == output.mode_index.tolist()
