@@ -209,13 +209,14 @@ def _draw(costs: list[Cost], path: Path) -> None:
     for stage in STAGES:
         points = sorted((cost for cost in costs if cost.stage == stage), key=lambda cost: cost.readings)
         millions = [cost.readings / 1e6 for cost in points]
-        seconds.plot(millions, [cost.wall_s for cost in points], marker="o", label=stage)
+        seconds.plot(millions, [cost.processor_s for cost in points], marker="o", label=stage)
         memory.plot(millions, [cost.peak_gb for cost in points], marker="o", label=stage)
     memory.axhline(TARGET_GB, color="grey", linestyle="--")
-    for axes, label in ((seconds, "seconds"), (memory, "most memory at once, GB")):
-        axes.set(xscale="log", xlabel="million readings", ylabel=label)
-        axes.set_ylim(bottom=0)
-    seconds.set(yscale="log", ylim=(None, None))
+    for axes in (seconds, memory):
+        axes.set(xscale="log", xlabel="million readings")
+    seconds.set(yscale="log", ylabel="processor, seconds")
+    memory.set(ylabel="most memory at once, GB")
+    memory.set_ylim(bottom=0)
     memory.legend()
     figure.savefig(path, dpi=120)
 

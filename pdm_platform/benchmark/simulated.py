@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from pdm_platform.benchmark.figures import Figures, side_by_side
-from pdm_platform.benchmark.simulated_lives import idle_lives, joined, simulated_lives
+from pdm_platform.benchmark.simulated_lives import idle_lives, simulated_lives, together
 from pdm_platform.core.comparison import best_settings, compare
 from pdm_platform.core.judgement import figures
 from pdm_platform.core.judgement.judge import Judgement
@@ -97,7 +97,7 @@ def measure(
     )
     files = to_files(train(trained, seed=seed, settings=best_settings(compared), progress=say))
     say(f"simulating {judged_on}, and {idle} pumps that do not wear")
-    unseen = joined(
+    unseen = together(
         simulated_lives(LivesPlan.parse(judged_on, seed=seed + _OTHER_SEED)),
         idle_lives(idle, seed=seed + _OTHER_SEED),
     )

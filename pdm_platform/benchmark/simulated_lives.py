@@ -1,6 +1,5 @@
 """Simulated lives in memory, as the flow would read them from the feature table."""
 
-from dataclasses import fields
 from typing import Final
 
 import numpy as np
@@ -10,6 +9,7 @@ from pdm_platform.contract.states import state_index
 from pdm_platform.contract.times import NS_PER_MS
 from pdm_platform.core.features import PumpStates, fold
 from pdm_platform.core.lives import Lives
+from pdm_platform.core.lives_table import joined
 from simulators.encoding import behind_ms, disturbance_names, sensor_fault_names
 from simulators.lives import Lives as Campaign
 from simulators.plans import MAX_PUMPS, LivesPlan
@@ -49,12 +49,10 @@ def idle_lives(pumps: int, *, seed: int) -> Lives:
     return _lives(names[pump], time_ms, fleet.readings(pump, step))
 
 
-def joined(*lives: Lives) -> Lives:
+def together(*lives: Lives) -> Lives:
     """Lives of different devices as one, by device, then time."""
-    together = Lives(
-        **{each.name: np.concatenate([getattr(one, each.name) for one in lives]) for each in fields(Lives)}
-    )
-    return together.rows(np.lexsort((together.time_ns, together.device_ids)))
+    all_lives = joined(lives)
+    return all_lives.rows(np.lexsort((all_lives.time_ns, all_lives.device_ids)))
 
 
 def _lives(devices: np.ndarray[tuple[int], np.dtype[np.str_]], time_ms: IntArray, readings: Readings) -> Lives:

@@ -1,7 +1,7 @@
 """Feature tables as the models take them: lives as arrays, and which pumps there are."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -16,8 +16,9 @@ from pdm_platform.core.lives import SPEEDS, IntArray, Lives, speed_index
 from pdm_platform.core.sampling import thinned
 from pdm_platform.core.signals import INTERVAL_S
 
-# What a training set may hold: 2 GB of features. Lives are thinned to that, evenly over their time.
-MAX_ROWS: Final = 2_000_000
+# What a training set may hold: 1 GB of features, 2.6 GB while it is put together. Lives are thinned to that, evenly over
+# their time.
+MAX_ROWS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,14 @@ def chosen(parts: Iterable[pa.Table], devices: Sequence[str], *, max_rows: int =
     kept = []
     for part in parts:
         own = part.filter(pc.is_in(part[DEVICE], value_set=wanted))
-        kept.append(thinned(own, rows_per_device=each, seed=seed))
-    return lives_of(pa.concat_tables(kept))
+        # as arrays at once: a table of all parts beside them would double the memory
+        kept.append(lives_of(thinned(own, rows_per_device=each, seed=seed)))
+    return joined(kept)
+
+
+def joined(lives: Sequence[Lives]) -> Lives:
+    """Lives one after the other, in the order given. Raises ValueError where there are none."""
+    return Lives(**{each.name: np.concatenate([getattr(one, each.name) for one in lives]) for each in fields(Lives)})
 
 
 def _index_of(texts: pa.ChunkedArray, names: list[str]) -> IntArray:

@@ -115,8 +115,10 @@ def _processes() -> Iterator[Compute]:
     executor = ProcessPoolExecutor(max_workers=workers)
     try:
         yield _Elsewhere(executor.submit, workers * (1 + _WAITING_A_WORKER), BrokenProcessPool)
-    finally:
-        executor.shutdown(kill_workers=True)
+    except BaseException:
+        executor.shutdown(kill_workers=True)  # nobody wants what they are at
+        raise
+    executor.shutdown()
 
 
 @contextmanager

@@ -51,10 +51,9 @@ def served(world: World) -> Manifest:
     return manifest
 
 
-def trained_again(world: World, *, seed: int = 7, unseen_share: float = 0.3) -> tuple[Run, Manifest]:
+def trained_again(world: World) -> tuple[Run, Manifest]:
     """The flow from the store on, and the version that it registered."""
-    teaching = {"seed": seed, "unseen_share": unseen_share, "search_seconds": 0}
-    run = world.materialize(*FLOW[1:], config={"telemetry_window": SMALL["telemetry_window"], TRAINING: teaching})
+    run = world.materialize(*FLOW[1:], config={"telemetry_window": SMALL["telemetry_window"]})
     return run, world.registry.versions()[0]
 
 
@@ -100,8 +99,9 @@ def number(device: str) -> int:
 
 @pytest.mark.usefixtures("hurried")
 def test_a_model_taught_by_few_lives_is_no_match_for_the_one_that_serves(trained: World) -> None:
-    run, candidate = trained_again(trained, unseen_share=0.9)
+    run = trained.materialize(TRAINING, JUDGING, PROMOTING, config={TRAINING: {"unseen_share": 0.9}})
 
+    candidate = trained.registry.versions()[0]
     entry = refused(trained, candidate)
 
     assert not run.success
@@ -166,7 +166,7 @@ def test_a_life_published_again_under_another_name_is_a_leak(trained: World) -> 
     def republished(table: pa.Table) -> pa.Table:
         few = whole_lives(lambda device, _: "stress" in device and number(device) < 24)(table)
         renamed = pc.replace_substring(few[DEVICE], "life-7-stress", "again")
-        return pa.concat_tables([few, changed(few, DEVICE, lambda _: renamed)])
+        return pa.concat_tables([few, changed(few, DEVICE, lambda _: renamed).cast(few.schema)])
 
     rewrite_labels(trained, republished)
 

@@ -50,6 +50,7 @@ def test_all_that_was_published_was_stored_and_extracted(first: FirstRun) -> Non
     assert first.run.metadata("telemetry_window")["dagster/row_count"] == published["stored"]
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("asset", [asset for asset in FLOW if asset != "model_evaluation"])
 def test_each_asset_can_be_materialised_alone_and_again_and_changes_nothing(trained: World, asset: str) -> None:
     before, production = trained.lake_facts(), trained.registry.production()

@@ -258,14 +258,30 @@ def test_a_bad_payload_gets_no_prediction_and_stops_nothing(plant: Plant) -> Non
 
 
 @pytest.mark.usefixtures("serving")
-def test_a_worn_pump_raises_an_alarm(plant: Plant) -> None:
+def test_a_pump_first_seen_worn_raises_an_alarm_though_nothing_is_known_of_its_life(plant: Plant) -> None:
     for number in range(3):
         plant.publish("worn", {**WORN, "measurement_id": number})
 
     plant.until(lambda: plant.payloads("factory/pumps/worn/alarms"), "an alarm")
 
     [alarm] = plant.payloads("factory/pumps/worn/alarms")
-    assert (alarm["active"], alarm["severity"], alarm["state"]) == (True, 900, "BROKEN")
+    assert (alarm["active"], alarm["severity"], alarm["state"]) == (True, 300, "BROKEN")
+
+
+@pytest.mark.usefixtures("serving")
+def test_the_alarm_of_a_pump_that_wears_out_rises_to_the_highest_severity(plant: Plant) -> None:
+    for number in range(150):
+        wear = min(max((number - 30) / 100, 0.0), 1.0)
+        worn = {name: PLAIN[name] + wear * (WORN[name] - PLAIN[name]) for name in CHANNEL_NAMES}
+        plant.publish("wearing", {**worn, "measurement_id": number}, qos=1)
+    plant.predictions("wearing", 150)
+
+    def severities() -> list[int]:
+        told = plant.payloads("factory/pumps/wearing/alarms")
+        return [alarm["severity"] for alarm in told if alarm["condition"] == "pump_state"]
+
+    plant.until(lambda: severities() and severities()[-1] == 900, "the highest severity")
+    assert severities() == sorted(severities())
 
 
 @pytest.mark.usefixtures("serving")

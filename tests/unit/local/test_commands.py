@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import PromotionRefusedError, SettingsError
 from pdm_platform.contract.measurements import PUMP_LABELS, PUMP_TELEMETRY, Measurement
+from pdm_platform.core.evidence import Evidence
 from pdm_platform.local import doctor
 from pdm_platform.local.config import PARTS, markdown_table, print_settings
 from pdm_platform.local.export import balance, run_export
@@ -176,7 +178,8 @@ def test_without_a_broker_a_promotion_holds_and_says_that_services_look_themselv
 ) -> None:
     monkeypatch.setattr("pdm_platform.local.models._CONNECT_WITHIN_S", 0.2)
     registry, old = registered(home / "registry")
-    _, new = registered(home / "registry", note_txt=b"2")
+    beside = msgspec.json.encode(Evidence(production=old.version))
+    _, new = registered(home / "registry", comparison_json=beside)
 
     promote_version(old.version, "first")
     promote_version(new.version, "better")
