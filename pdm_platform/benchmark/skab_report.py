@@ -15,7 +15,7 @@ _SKAB: Final = "Katser, Kozitsin, SKAB v0.9, doi 10.34740/KAGGLE/DSV/1693952"
 # F1, false and missed alarm rate on the same 23,801 rows of SKAB v0.9, as its leaderboard tells them
 PUBLISHED: Final = (
     Figures("Conv-AE", (0.78, 0.1355, 0.2802), f"{_SKAB}; judges a row by later ones too"),
-    Figures("Conv-AE, causal", (0.71, None, None), "the same by earlier rows only; a trial of this project"),
+    Figures("Conv-AE, causal", (0.71, None, None), "the same, earlier rows only; no public source found"),
     Figures("MSET", (0.78, 0.3973, 0.1413), _SKAB),
     Figures("T-squared+Q (PCA)", (0.76, 0.2662, 0.2492), _SKAB),
     Figures("LSTM-AE", (0.74, 0.2996, 0.2592), _SKAB),

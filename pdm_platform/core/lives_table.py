@@ -16,8 +16,8 @@ from pdm_platform.core.lives import SPEEDS, IntArray, Lives, speed_index
 from pdm_platform.core.sampling import thinned
 from pdm_platform.core.signals import INTERVAL_S
 
-# What a training set may hold: 1 GB of features, 2.6 GB while it is put together. Lives are thinned to that, evenly over
-# their time.
+# What a training set may hold: 1 GB of features, 2.6 GB while it is put together. Lives are thinned to that, evenly
+# over their time.
 MAX_ROWS: Final = 1_000_000
 
 

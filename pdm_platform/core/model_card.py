@@ -24,7 +24,8 @@ _LIMITS: Final = """\
   retrain on their labelled lives, and judge on pumps that were kept back.
 - A pump must be watched from a healthy start, or after a maintenance that its readings tell (`last_maintenance`): all
   is measured against its first 30 readings. A pump first seen worn is told too healthy.
-- Remaining life is told below 90 % predicted health only. The interval holds the truth in nine of ten readings over
+- Remaining life is told only where 40 % of it seem to be consumed. The interval holds the truth in nine of ten readings
+over
   many pumps, not for each pump.
 - Failure modes that were not in training are told as one of those that were, and show as novelty at best.
 - A device's clock that is off by a constant cannot be seen in its readings.

