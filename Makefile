@@ -21,7 +21,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(STAMP) ## the whole platform in a minute and a half
+demo: $(STAMP) ## the whole platform in a few minutes
 	@$(BIN)/pdmctl demo
 
 dev: $(STAMP) ## the same stack kept running, with the Dagster UI

@@ -13,7 +13,7 @@ from pdm_platform.runtime.usage_data import send_nothing
 # Commands import what they need when they run: the parts are heavy, and `pdmctl broker` should start at once.
 app = typer.Typer(
     name="pdmctl",
-    help="Predictive maintenance for pumps. `pdmctl demo` shows all of it in a minute and a half.",
+    help="Predictive maintenance for pumps. `pdmctl demo` shows all of it in a few minutes.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -70,7 +70,7 @@ def demo(
     folder: Annotated[Path, typer.Option(help="where runs, summary and report go")] = Path("var/demo"),
     small: Annotated[bool, typer.Option("--small", help="fewer lives and pumps, as the tests use it")] = False,
 ) -> None:
-    """The whole platform in a minute and a half: simulate, store, train, check, promote, predict a live fleet."""
+    """The whole platform in a few minutes: simulate, store, train, check, promote, predict a live fleet."""
     from pdm_platform.local.demo import run_demo
 
     raise typer.Exit(run_demo(folder, seed, small=small))

@@ -42,7 +42,7 @@ class Scale:
     interval_s: float
 
 
-FULL = Scale("stress:160,accelerated:16,nominal:1", pumps=24, failing=5, live_s=42.0, interval_s=0.2)
+FULL = Scale("stress:160,accelerated:16,nominal:1", pumps=24, failing=5, live_s=48.0, interval_s=0.2)
 SMALL = Scale("stress:120,accelerated:8", pumps=10, failing=2, live_s=26.0, interval_s=0.12)
 
 
