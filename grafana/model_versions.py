@@ -16,11 +16,14 @@ _METRICS: Final = (
     Column("macro_f1", "Macro F1", decimals=3),
     Column("baseline_macro_f1", "Best baseline", decimals=3),
     Column("health_mae_percent", "Health error", unit="percent", decimals=1),
+    Column("mode_macro_f1", "Mode F1", decimals=3),
     Column("rul_relative_error", "Life error", unit="percentunit", decimals=0),
+    Column("rul_coverage", "Interval held", unit="percentunit", decimals=0),
     Column("unseen_pumps", "Unseen pumps", decimals=0),
     Column("failures", "Failures", decimals=0),
     Column("failures_warned", "Warned of", decimals=0),
     Column("false_alarms", "False alarms", decimals=0),
+    Column("cost_per_pump_year", "Cost a year", decimals=0),
     Column("median_warning_share", "Warned before", unit="percentunit", decimals=0),
 )
 
