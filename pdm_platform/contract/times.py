@@ -7,6 +7,7 @@ from pdm_platform.contract.errors import PayloadError, SettingsError
 Timestamp = str | int | float
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
+_YEAR_2000_NS = 946_684_800 * NS_PER_S
 NS_PER_HOUR = 3_600 * NS_PER_S
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_NS = 2**63 - 1
@@ -68,3 +69,18 @@ def iso_of(time_ns: int) -> str:
     """ISO 8601 in UTC with microseconds, the form in which the platform itself writes times."""
     moment = _EPOCH + timedelta(microseconds=time_ns // 1_000)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def maintained_ns(moment: Timestamp | None) -> int:
+    """When a pump was last maintained as its reading tells it, in ns; 0 where it does not.
+
+    What cannot be read, and what lies before 2000, because some devices send how long ago it was, counts as not told:
+    the reading is good without it.
+    """
+    if moment is None:
+        return 0
+    try:
+        told_ns = time_ns_of(moment)
+    except PayloadError:
+        return 0
+    return told_ns if told_ns >= _YEAR_2000_NS else 0

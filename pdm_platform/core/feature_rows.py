@@ -9,9 +9,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
-from pdm_platform.contract.errors import PayloadError
 from pdm_platform.contract.measurements import DEVICE, TIME
-from pdm_platform.contract.times import time_ns_of
+from pdm_platform.contract.times import maintained_ns
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES, PumpStates, fold
 from pdm_platform.core.sampling import thinned
 from pdm_platform.core.signals import FeatureArray
@@ -57,9 +56,9 @@ def featured(
 def fold_readings(readings: pa.Table) -> FeatureArray:
     """Features of a table of readings, shape (n, F), row for row, starting from new pumps."""
     channels = np.column_stack([readings[name].to_numpy() for name in CHANNEL_NAMES])
-    maintained_ns = _moments_ns(readings[_MAINTENANCE])
+    serviced_ns = _moments_ns(readings[_MAINTENANCE])
     device_ids = readings[DEVICE].to_pylist()
-    return fold(PumpStates(), device_ids, readings[TIME].to_numpy(), channels, maintained_ns=maintained_ns)
+    return fold(PumpStates(), device_ids, readings[TIME].to_numpy(), channels, maintained_ns=serviced_ns)
 
 
 def _moments_ns(texts: pa.ChunkedArray) -> NDArray[np.int64]:
@@ -71,8 +70,5 @@ def _moments_ns(texts: pa.ChunkedArray) -> NDArray[np.int64]:
 
 
 def _moment_ns(text: str) -> int:
-    try:
-        # the store keeps as text also what was sent as a number
-        return time_ns_of(float(text) if text.replace(".", "", 1).isdigit() else text)
-    except PayloadError:
-        return 0
+    # the store keeps as text also what was sent as a number
+    return maintained_ns(float(text) if text.replace(".", "", 1).isdigit() else text)

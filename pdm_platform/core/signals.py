@@ -140,16 +140,20 @@ def fold(
         memory, last_ns = states.gather(rows), states[LAST_TIME][rows].copy()
         serviced = np.zeros_like(times) if maintained_ns is None else np.asarray(maintained_ns, np.int64)
         serviced = serviced[batch.order[turns.order]]
+        serviced = np.where(serviced > times, 0, serviced)  # it cannot have been yet
         known_service = states[_MAINTAINED][rows].copy()
         features = np.empty((len(times), len(spec.feature_names)), np.float32)
         for part in turns.slices:
             now = slice(part.stop - part.start)
             view = memory.of(now)
-            repaired = (serviced[part] > known_service[now]) & newer[part]
+            told = (serviced[part] > known_service[now]) & newer[part]
+            # while the baseline still forms there is nothing to forget, and one that moves all the time must not stop
+            # it
+            repaired = told & (view.seen[0] >= BASELINE_READINGS)
             if repaired.any():
                 view.forget(repaired)
                 last_ns[now][repaired] = np.iinfo(np.int64).min
-                known_service[now][repaired] = serviced[part][repaired]
+            known_service[now] = np.where(told, serviced[part], known_service[now])
             since_ns = np.where(last_ns[now] == np.iinfo(np.int64).min, 0, times[part] - last_ns[now])
             _take(view, values[:, part], since_ns, running[part], newer[part])
             last_ns[now] = np.where(newer[part], times[part], last_ns[now])

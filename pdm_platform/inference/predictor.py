@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
-from pdm_platform.contract.errors import PayloadError
 from pdm_platform.contract.failure_modes import MODE_CLASSES
 from pdm_platform.contract.payloads import Alarm, Prediction, StateProbabilities, Telemetry
 from pdm_platform.contract.states import STATES
-from pdm_platform.contract.times import Timestamp, iso_of, time_ns_of
+from pdm_platform.contract.times import iso_of, maintained_ns
 from pdm_platform.core import alarms, monitoring
 from pdm_platform.core.alarms import AlarmChange
 from pdm_platform.core.monitoring import FleetState
@@ -34,7 +33,7 @@ def observe(state: FleetState, readings: Sequence[TimedReading]) -> FeatureArray
     channels = np.array(
         [[getattr(item.reading, name) for name in CHANNEL_NAMES] for item in readings], dtype=np.float64
     ).reshape(len(readings), len(CHANNEL_NAMES))
-    maintained = np.array([_maintained_ns(item.reading.last_maintenance) for item in readings], dtype=np.int64)
+    maintained = np.array([maintained_ns(item.reading.last_maintenance) for item in readings], dtype=np.int64)
     return monitoring.observe(state, _devices(readings), _times(readings), channels, maintained)
 
 
@@ -92,16 +91,6 @@ class _Told:
 
 def _or_none(values: NDArray[np.float64]) -> list[float | None]:
     return [None if value != value else value for value in values.tolist()]  # NaN is not itself
-
-
-def _maintained_ns(moment: Timestamp | None) -> int:
-    """Time of the last maintenance, 0 where none is told or it cannot be read: the reading still counts."""
-    if moment is None:
-        return 0
-    try:
-        return time_ns_of(moment)
-    except PayloadError:
-        return 0
 
 
 def _devices(readings: Sequence[TimedReading]) -> list[str]:

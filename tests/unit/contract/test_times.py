@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdm_platform.contract.errors import PayloadError
-from pdm_platform.contract.times import iso_of, time_ns_of
+from pdm_platform.contract.times import NS_PER_S, iso_of, maintained_ns, time_ns_of
 
 NEW_YEAR_2026_NS = 1_767_225_600 * 10**9
 MAX_NS = 2**63 - 1
@@ -108,3 +108,18 @@ def test_iso_texts_sort_as_their_times(one_ns: int, other_ns: int) -> None:
     earlier, later = sorted((one_ns, other_ns))
 
     assert iso_of(earlier) <= iso_of(later)
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected_ns"),
+    [
+        (None, 0),
+        ("2026-01-01T00:00:00Z", 1_767_225_600 * NS_PER_S),
+        (1_767_225_600_000, 1_767_225_600 * NS_PER_S),
+        ("last Tuesday", 0),
+        (523.5, 0),  # hours since the maintenance, say
+        ("1999-12-31T23:59:59Z", 0),
+    ],
+)
+def test_a_maintenance_is_told_by_a_moment_and_by_nothing_else(moment: str | float | None, expected_ns: int) -> None:
+    assert maintained_ns(moment) == expected_ns
