@@ -33,17 +33,19 @@ _TRUTH = "truth.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much the demo does: lives to learn from, and the live fleet."""
+    """How much the demo does: lives to learn from, seconds to search for settings, and the live fleet."""
 
     lives: str
+    search_s: float
     pumps: int
     failing: int
     live_s: float
     interval_s: float
 
 
-FULL = Scale("stress:160,accelerated:16,nominal:1", pumps=24, failing=5, live_s=48.0, interval_s=0.2)
-SMALL = Scale("stress:120,accelerated:8", pumps=10, failing=2, live_s=26.0, interval_s=0.12)
+FULL = Scale("stress:160,accelerated:16,nominal:1", search_s=10.0, pumps=24, failing=5, live_s=48.0, interval_s=0.2)
+# As few lives as teach enough for the gates. Without a search, whose end a busy machine would decide.
+SMALL = Scale("stress:200,accelerated:8", search_s=0.0, pumps=10, failing=2, live_s=26.0, interval_s=0.12)
 
 
 class Steps:
@@ -115,7 +117,10 @@ def _run(console: Console, home: Path, seed: int, scale: Scale) -> Summary:
 
 def _mission(console: Console, steps: Steps, stack: Stack, witness: Witness, seed: int, scale: Scale) -> Summary:
     with steps.step(f"Dagster job retrain on simulated lives ({scale.lives})"):
-        config: dict[str, Any] = {"ops": {"simulated_lifecycles": {"config": {"seed": seed, "plan": scale.lives}}}}
+        lives, search = {"seed": seed, "plan": scale.lives}, {"search_seconds": scale.search_s}
+        config: dict[str, Any] = {
+            "ops": {"simulated_lifecycles": {"config": lives}, "candidate_model": {"config": search}}
+        }
         stack.run_job("retrain", lambda event: _tell(steps, event), config=config)
     with steps.step("the running inference service takes the promoted model"):
         _await_model(stack, witness)

@@ -53,7 +53,7 @@ def _wrong(judged: Judgement) -> str:
     worst = judged.curves.worst
     picture = image(plots.lives_png(worst), "worst lives") if worst else "<p>No life went wrong.</p>"
     legend = (
-        "Black: true health, orange: told. Shaded: a warning was active. Dotted: the failure, the first BROKEN reading."
+        "Black: true health, orange: told. Shaded: a warning was active. Dotted: the failure."
     )
     return section("What it got wrong", how, findings(lines), picture, f"<p class=read>{legend}</p>" if worst else "")
 
