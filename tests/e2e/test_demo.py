@@ -15,7 +15,7 @@ from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.measurements import PUMP_PREDICTION, PUMP_TELEMETRY
 from tests.e2e.program import Program, running, stored, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480)]
 SUMMARY_FIELDS = {
     *("duration_s", "published", "stored", "predicted", "quarantined", "lost", "duplicated", "model_version"),
     *("macro_f1_unseen", "baseline_macro_f1", "devices", "failures", "failures_warned", "median_warning_s"),
