@@ -9,6 +9,7 @@ from pdm_platform.defs.evaluate import evaluated_version, model_evaluation
 from pdm_platform.defs.metadata import counts, explained
 from pdm_platform.defs.resources import Broker, Platform
 from pdm_platform.runtime.announce import announce
+from pdm_platform.stores.ledger import last_move
 from pdm_platform.stores.model_events import event_of
 from pdm_platform.stores.promotion import promote_on_evidence
 
@@ -32,7 +33,7 @@ def production_model(
         reason = config.reason or f"its evaluation allows it (run {context.run.run_id})"
         pointer = promote_on_evidence(registry, version, actor=config.actor, reason=reason)
         manifest = registry.verify(version)
-        entry = registry.ledger()[-1]
+        entry = last_move(registry.ledger())
         with platform.store() as store:
             store.write(MODEL_EVENT, event_of(entry))
         with broker.link() as link:

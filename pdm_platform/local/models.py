@@ -13,6 +13,7 @@ from pdm_platform.local.tables import print_rows
 from pdm_platform.runtime.announce import announce
 from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
+from pdm_platform.stores.ledger import last_move
 from pdm_platform.stores.model_events import event_of
 from pdm_platform.stores.promotion import promote_on_evidence
 from pdm_platform.stores.registry import Registry
@@ -70,7 +71,7 @@ def _told(registry: Registry, pointer: ModelPointer) -> None:
     try:
         store = open_platform_store(platform)
         try:
-            store.write(MODEL_EVENT, event_of(registry.ledger()[-1]))
+            store.write(MODEL_EVENT, event_of(last_move(registry.ledger())))
         finally:
             store.close()
     except PdmError as error:

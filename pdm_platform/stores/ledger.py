@@ -60,6 +60,11 @@ def append(path: Path, entry: LedgerEntry) -> None:
     sync_folder(path.parent)
 
 
+def last_move(entries: Sequence[LedgerEntry]) -> LedgerEntry:
+    """The last entry that put a version into place: refusals after it moved nothing. There must be one."""
+    return next(entry for entry in reversed(entries) if entry.action is not Action.REFUSE)
+
+
 def previous(entries: Sequence[LedgerEntry], production: str) -> LedgerEntry | None:
     """The entry that put the version before `production` into place; None where there was none.
 

@@ -15,7 +15,7 @@ import pytest
 
 from pdm_platform.contract.errors import RegistryError
 from pdm_platform.contract.failure_modes import NO_FAILURE_MODE, FailureMode
-from pdm_platform.contract.measurements import DEVICE
+from pdm_platform.contract.measurements import DEVICE, MODEL_EVENT
 from pdm_platform.core.evidence import EVIDENCE_FILE, Evidence, Pair
 from pdm_platform.core.promotion import gates
 from pdm_platform.local.models import promote_version
@@ -23,7 +23,7 @@ from pdm_platform.local.processes import pdmctl
 from pdm_platform.stores.files import sha256_of
 from pdm_platform.stores.ledger import Action, LedgerEntry
 from pdm_platform.stores.manifest import MANIFEST, Manifest, ManifestFacts
-from tests.assets.conftest import FLOW, SMALL, Run, World, changed, rewrite_labels
+from tests.assets.conftest import FLOW, SMALL, WHOLE, Run, World, changed, rewrite_labels
 
 TRAINING, JUDGING, PROMOTING = FLOW[4:]
 Promote = Callable[[World, str], str]
@@ -240,6 +240,18 @@ def test_a_version_never_measured_beside_the_one_that_serves_is_refused(trained:
     assert "PDM-REGISTRY-003" in said
     assert served(trained) == before
     assert trained.registry.ledger()[-1].action is Action.REFUSE
+
+
+def test_what_serves_can_be_promoted_again_after_a_refusal_and_is_told_as_what_it_is(trained: World) -> None:
+    before = served(trained)
+    by_the_asset(trained, registered_again(trained, comparison_json=None))
+
+    told = trained.materialize(PROMOTING, config={PROMOTING: {"version": before.version}}).metadata(PROMOTING)
+
+    assert (told["version"], told["previous"]) == (before.version, "-")
+    assert "never measured" not in told["reason"]
+    with trained.store() as store:
+        assert [row["event"] for row in store.read(MODEL_EVENT, WHOLE).to_pylist()] == ["promote"]
 
 
 def test_the_command_ends_with_an_error_and_says_what_failed(trained: World) -> None:

@@ -52,9 +52,7 @@ def _wrong(judged: Judgement) -> str:
     how = "Sentences in red say what should not be; the plots are its worst lives, missed failures first."
     worst = judged.curves.worst
     picture = image(plots.lives_png(worst), "worst lives") if worst else "<p>No life went wrong.</p>"
-    legend = (
-        "Black: true health, orange: told. Shaded: a warning was active. Dotted: the failure."
-    )
+    legend = "Black: true health, orange: told. Shaded: a warning was active. Dotted: the failure."
     return section("What it got wrong", how, findings(lines), picture, f"<p class=read>{legend}</p>" if worst else "")
 
 
