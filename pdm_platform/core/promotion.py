@@ -13,7 +13,7 @@ MAX_HEALTH_MAE_PERCENT = 15.0
 MIN_RUL_COVERAGE, MAX_RUL_COVERAGE = 0.85, 0.97
 # Aimed at are 2 and 0.05; with 50 unseen lives a single false alarm more makes 2, so a gate at the aim would be a
 # lottery.
-MAX_FALSE_ALARMS_PER_100_LIVES = 8.0
+MAX_FALSE_ALARMS_PER_100_LIVES = 10.0
 MAX_MISSED_SHARE = 0.15
 # A model that has seen one way to fail calls every failure that.
 MIN_MODES_TRAINED = 3

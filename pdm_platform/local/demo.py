@@ -43,7 +43,7 @@ class Scale:
     interval_s: float
 
 
-FULL = Scale("stress:160,accelerated:16,nominal:1", search_s=10.0, pumps=24, failing=5, live_s=48.0, interval_s=0.2)
+FULL = Scale("stress:240,accelerated:12,nominal:1", search_s=10.0, pumps=24, failing=5, live_s=48.0, interval_s=0.2)
 # As few lives as teach enough for the gates. Without a search, whose end a busy machine would decide.
 SMALL = Scale("stress:200,accelerated:8", search_s=0.0, pumps=10, failing=2, live_s=26.0, interval_s=0.12)
 
