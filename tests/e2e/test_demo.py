@@ -92,7 +92,8 @@ def test_nothing_is_lost_or_doubled_while_the_bridge_is_killed_twice_and_the_bro
     assert not re.search(r"""(src|href)=["']?http""", report)
 
 
-@pytest.mark.parametrize("moment", ["1/6", "the broker has", "failure mode", "next:"])
+# while a fleet streams, test_dev stops the same stack
+@pytest.mark.parametrize("moment", ["1/6", "the broker has", "failure mode"])
 def test_an_interrupt_stops_every_process_within_five_seconds(tmp_path: Path, moment: str) -> None:
     with running("demo", "--small", "--folder", str(tmp_path)) as demo:
         demo.read_until(moment)
