@@ -63,7 +63,7 @@ def test_topic_payload_and_state_agree() -> None:
 def test_the_default_plan_has_enough_of_every_state() -> None:
     states = Counter(payload.ground_truth for _, payload in payloads_of(LivesPlan()))
 
-    assert 100_000 < states.total() < 160_000
+    assert 150_000 < states.total() < 250_000
     assert all(states[state] > 3_000 for state in STATES)
 
 
