@@ -15,23 +15,11 @@ from pdm_platform.core.training import TrainedModels, to_files
 from pdm_platform.core.trees import OPSET
 from pdm_platform.inference.loader import LoadedModel
 from pdm_platform.stores.registry import Manifest, ManifestFacts, Registry
+from tests.good_evidence import GOOD_METRICS
 from tests.servers.influxd import influxd as influxd
 from tests.small_fleet import FEW_TREES, steady_lives, together, wearing_lives
 
 Registered = Callable[..., tuple[Registry, Manifest]]
-# passes every gate
-GOOD_METRICS = {
-    "macro_f1": 0.9,
-    "baseline_macro_f1": 0.5,
-    "health_mae_percent": 5.0,
-    "unseen_pumps": 8.0,
-    "rul_coverage": 0.9,
-    "false_alarms_per_100_lives": 1.0,
-    "missed_share": 0.02,
-    "modes_trained": 8.0,
-    "modes_without_training": 0.0,
-    "split_leak": 0.0,
-}
 
 
 @pytest.fixture(scope="session")

@@ -80,11 +80,6 @@ def compare(candidate: Mapping[str, float], production: Mapping[str, float], *, 
     ]
 
 
-def require_promotable(metrics: Mapping[str, float]) -> None:
-    """Raise PromotionRefusedError naming each gate that does not hold, with observed and expected."""
-    require(gates(metrics))
-
-
 def require(judged: list[Gate]) -> None:
     """Raise PromotionRefusedError naming each of these gates that does not hold, with observed and expected."""
     failed = [gate for gate in judged if not gate.passed]

@@ -147,8 +147,7 @@ def fold(
             now = slice(part.stop - part.start)
             view = memory.of(now)
             told = (serviced[part] > known_service[now]) & newer[part]
-            # while the baseline still forms there is nothing to forget, and one that moves all the time must not stop
-            # it
+            # while the baseline forms there is nothing to forget, and a moment that moves all the time must not stop it
             repaired = told & (view.seen[0] >= BASELINE_READINGS)
             if repaired.any():
                 view.forget(repaired)

@@ -8,28 +8,8 @@ import pytest
 from pdm_platform.contract.errors import PromotionRefusedError
 from pdm_platform.core.evidence import Evidence, Pair, decide
 from pdm_platform.core.promotion import gates, require
+from tests.good_evidence import GOOD_METRICS, MEASURED
 
-GOOD = {
-    "macro_f1": 0.9,
-    "baseline_macro_f1": 0.5,
-    "health_mae_percent": 5.0,
-    "unseen_pumps": 8.0,
-    "rul_coverage": 0.9,
-    "false_alarms_per_100_lives": 1.0,
-    "missed_share": 0.02,
-    "modes_trained": 8.0,
-    "modes_without_training": 0.0,
-    "split_leak": 0.0,
-}
-MEASURED = {
-    "cost_per_pump_year": 2_000.0,
-    "false_alarms_per_100_lives": 2.0,
-    "missed_share": 0.05,
-    "macro_f1": 0.8,
-    "unseen_lives": 20.0,
-    "unseen_readings": 9_000.0,
-    "failures": 17.0,
-}
 WORSE = {**MEASURED, "cost_per_pump_year": 3_000.0, "missed_share": 0.4}
 ALIKE, WORSENED = Pair(MEASURED, MEASURED), Pair(WORSE, MEASURED)
 
@@ -41,20 +21,20 @@ def evidence(
 
 
 def failed(content: bytes | None, *, production: str | None = "v1") -> list[str]:
-    judged = decide(GOOD, content, version="v2", production=production)
+    judged = decide(GOOD_METRICS, content, version="v2", production=production)
     return [gate.name for gate in judged if not gate.passed]
 
 
 def test_the_first_version_is_judged_by_its_own_metrics_alone() -> None:
-    assert decide(GOOD, None, version="v2", production=None) == gates(GOOD)
+    assert decide(GOOD_METRICS, None, version="v2", production=None) == gates(GOOD_METRICS)
 
 
 def test_the_version_that_serves_need_not_be_measured_beside_itself() -> None:
-    assert decide(GOOD, None, version="v1", production="v1") == gates(GOOD)
+    assert decide(GOOD_METRICS, None, version="v1", production="v1") == gates(GOOD_METRICS)
 
 
 def test_one_that_is_as_good_as_what_serves_passes_on_both_measures() -> None:
-    judged = decide(GOOD, evidence(unseen_pumps=ALIKE, live_window=ALIKE), version="v2", production="v1")
+    judged = decide(GOOD_METRICS, evidence(unseen_pumps=ALIKE, live_window=ALIKE), version="v2", production="v1")
 
     require(judged)
     names = [gate.name for gate in judged]
@@ -77,7 +57,7 @@ def test_what_could_not_be_measured_decides_nothing() -> None:
 
 
 def test_gates_of_its_own_hold_beside_another_version_too() -> None:
-    judged = decide({**GOOD, "modes_trained": 1.0}, evidence(unseen_pumps=ALIKE), version="v2", production="v1")
+    judged = decide({**GOOD_METRICS, "modes_trained": 1.0}, evidence(unseen_pumps=ALIKE), version="v2", production="v1")
 
     assert [gate.name for gate in judged if not gate.passed] == ["enough_modes_trained"]
 
@@ -96,7 +76,7 @@ def test_gates_of_its_own_hold_beside_another_version_too() -> None:
 )
 def test_one_that_was_not_measured_beside_what_serves_is_refused(content: bytes | None, why: str) -> None:
     with pytest.raises(PromotionRefusedError, match=why) as refused:
-        decide(GOOD, content, version="v2", production="v1")
+        decide(GOOD_METRICS, content, version="v2", production="v1")
 
     assert "model_evaluation" in refused.value.hint
 

@@ -19,21 +19,9 @@ from pdm_platform.core.promotion import (
     compare,
     gates,
     require,
-    require_promotable,
 )
+from tests.good_evidence import GOOD_METRICS
 
-GOOD = {
-    "macro_f1": 0.9,
-    "baseline_macro_f1": 0.5,
-    "health_mae_percent": 5.0,
-    "unseen_pumps": 8.0,
-    "rul_coverage": 0.9,
-    "false_alarms_per_100_lives": 1.0,
-    "missed_share": 0.02,
-    "modes_trained": 8.0,
-    "modes_without_training": 0.0,
-    "split_leak": 0.0,
-}
 GATE_OF = {
     "macro_f1": "beats_every_baseline",
     "baseline_macro_f1": "beats_every_baseline",
@@ -71,9 +59,9 @@ def without(metrics: dict[str, float], name: str) -> dict[str, float]:
 
 
 def test_good_evidence_passes_every_gate_and_says_what_was_observed() -> None:
-    found = gates(GOOD)
+    found = gates(GOOD_METRICS)
 
-    require_promotable(GOOD)
+    require(gates(GOOD_METRICS))
     assert all(gate.passed for gate in found)
     observed = {gate.name: gate.observed for gate in found}
     assert observed["beats_every_baseline"] == pytest.approx(0.4)
@@ -81,10 +69,10 @@ def test_good_evidence_passes_every_gate_and_says_what_was_observed() -> None:
     assert set(observed) == set(GATE_OF.values())
 
 
-@pytest.mark.parametrize("metric", GOOD)
+@pytest.mark.parametrize("metric", GOOD_METRICS)
 @pytest.mark.parametrize("value", [None, math.nan])
 def test_a_metric_that_is_missing_or_not_a_number_fails_its_own_gate(metric: str, value: float | None) -> None:
-    metrics = without(GOOD, metric) if value is None else {**GOOD, metric: value}
+    metrics = without(GOOD_METRICS, metric) if value is None else {**GOOD_METRICS, metric: value}
 
     assert failed(metrics) == [GATE_OF[metric]]
 
@@ -105,20 +93,25 @@ def test_a_metric_that_is_missing_or_not_a_number_fails_its_own_gate(metric: str
     ],
 )
 def test_each_gate_stands_where_it_says(metric: str, just_enough: float, not_enough: float) -> None:
-    assert failed({**GOOD, metric: just_enough}) == []
-    assert failed({**GOOD, metric: not_enough}) == [GATE_OF[metric]]
+    assert failed({**GOOD_METRICS, metric: just_enough}) == []
+    assert failed({**GOOD_METRICS, metric: not_enough}) == [GATE_OF[metric]]
 
 
 def test_a_model_that_was_taught_one_way_to_fail_is_refused() -> None:
     with pytest.raises(PromotionRefusedError, match=r"enough_modes_trained: observed 1\.0, expected >= 3"):
-        require_promotable({**GOOD, "modes_trained": 1.0})
+        require(gates({**GOOD_METRICS, "modes_trained": 1.0}))
 
 
 def test_a_refusal_names_each_gate_that_fails_with_observed_and_expected() -> None:
-    metrics = {**without(GOOD, "unseen_pumps"), "macro_f1": 0.4, "baseline_macro_f1": 0.4, "health_mae_percent": 20.0}
+    metrics = {
+        **without(GOOD_METRICS, "unseen_pumps"),
+        "macro_f1": 0.4,
+        "baseline_macro_f1": 0.4,
+        "health_mae_percent": 20.0,
+    }
 
     with pytest.raises(PromotionRefusedError) as refused:
-        require_promotable(metrics)
+        require(gates(metrics))
 
     assert "beats_every_baseline: observed 0.0, expected >= 0.05" in refused.value.what
     assert "enough_unseen_pumps: observed None, expected >= 3" in refused.value.what
@@ -126,13 +119,13 @@ def test_a_refusal_names_each_gate_that_fails_with_observed_and_expected() -> No
     assert "goes on serving" in refused.value.hint
 
 
-@given(st.dictionaries(st.sampled_from(sorted(GOOD)), st.floats(allow_nan=True, allow_infinity=True)))
+@given(st.dictionaries(st.sampled_from(sorted(GOOD_METRICS)), st.floats(allow_nan=True, allow_infinity=True)))
 def test_what_is_promotable_is_exactly_what_passes_every_gate(metrics: dict[str, float]) -> None:
     if failed(metrics):
         with pytest.raises(PromotionRefusedError):
-            require_promotable(metrics)
+            require(gates(metrics))
     else:
-        require_promotable(metrics)
+        require(gates(metrics))
         assert metrics["macro_f1"] > metrics["baseline_macro_f1"]
 
 

@@ -10,29 +10,9 @@ from pdm_platform.contract.errors import IntegrityError, PromotionRefusedError, 
 from pdm_platform.core.evidence import EVIDENCE_FILE, Evidence, Pair
 from pdm_platform.stores.promotion import promote_on_evidence
 from pdm_platform.stores.registry import Action, ManifestFacts, Registry
+from tests.good_evidence import GOOD_METRICS, MEASURED
 
 WHO_AND_WHY: dict[str, Any] = {"actor": "ana", "reason": "better on unseen pumps"}
-GOOD = {
-    "macro_f1": 0.9,
-    "baseline_macro_f1": 0.5,
-    "health_mae_percent": 5.0,
-    "unseen_pumps": 8.0,
-    "rul_coverage": 0.9,
-    "false_alarms_per_100_lives": 1.0,
-    "missed_share": 0.02,
-    "modes_trained": 8.0,
-    "modes_without_training": 0.0,
-    "split_leak": 0.0,
-}
-MEASURED = {
-    "cost_per_pump_year": 2_000.0,
-    "false_alarms_per_100_lives": 2.0,
-    "missed_share": 0.05,
-    "macro_f1": 0.8,
-    "unseen_lives": 20.0,
-    "unseen_readings": 9_000.0,
-    "failures": 17.0,
-}
 ALIKE = Pair(MEASURED, MEASURED)
 WORSE = Pair({**MEASURED, "cost_per_pump_year": 3_000.0}, MEASURED)
 
@@ -53,7 +33,7 @@ def version(
         libraries={},
         training_window=(0, 1),
         data_fingerprint="d" * 64,
-        metrics=metrics or GOOD,
+        metrics=metrics or GOOD_METRICS,
         parent_run="run-1",
         opset={"": 18},
     )
@@ -83,7 +63,7 @@ def test_the_first_good_version_serves_and_the_ledger_says_what_was_observed(tmp
 
 def test_a_version_that_fails_its_own_gates_is_refused_and_the_ledger_says_why(tmp_path: Path) -> None:
     registry = registry_in(tmp_path)
-    taught_one_mode = version(tmp_path, b"1", metrics={**GOOD, "modes_trained": 1.0})
+    taught_one_mode = version(tmp_path, b"1", metrics={**GOOD_METRICS, "modes_trained": 1.0})
 
     with pytest.raises(PromotionRefusedError, match="enough_modes_trained"):
         promote_on_evidence(registry, taught_one_mode, **WHO_AND_WHY)
