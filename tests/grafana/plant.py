@@ -50,7 +50,7 @@ PLAN = FleetPlan(
     stagger_s=3_600,
     repair_after_s=7_200,
 )
-LIVES = "stress:4,accelerated:6"
+LIVES = "stress:120,accelerated:8"
 _TOPICS = Topics()
 
 
