@@ -14,7 +14,7 @@ from pdm_platform.contract.times import NS_PER_HOUR, iso_of
 from pdm_platform.definitions import defs
 from pdm_platform.defs.automation import record_runs, report_failed_runs, retrain_on_lasting_drift
 from pdm_platform.defs.resources import Platform
-from tests.assets.conftest import FLOW, SMALL, WHOLE, World
+from tests.world import FLOW, SMALL, WHOLE, World
 
 
 def drift_history(

@@ -23,7 +23,7 @@ from pdm_platform.local.processes import pdmctl
 from pdm_platform.stores.files import sha256_of
 from pdm_platform.stores.ledger import Action, LedgerEntry
 from pdm_platform.stores.manifest import MANIFEST, Manifest, ManifestFacts
-from tests.assets.conftest import FLOW, SMALL, WHOLE, Run, World, changed, rewrite_labels
+from tests.world import FLOW, SMALL, WHOLE, Run, World, changed, rewrite_labels
 
 TRAINING, JUDGING, PROMOTING = FLOW[4:]
 Promote = Callable[[World, str], str]

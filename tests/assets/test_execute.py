@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pdm_platform.execute import main
-from tests.assets.conftest import LIVES, World
+from tests.world import LIVES, World
 
 
 def lines(text: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pdm_platform.contract.payloads import ModelPointer, decode
 from pdm_platform.core.evidence import EVIDENCE_FILE
 from pdm_platform.core.promotion import gates
 from pdm_platform.core.validation import FINDING_NAMES
-from tests.assets.conftest import FLOW, LIVES, PLAN, SMALL, WHOLE, FirstRun, World
+from tests.world import FLOW, LIVES, PLAN, SMALL, WHOLE, FirstRun, World
 
 
 def test_the_whole_flow_ends_with_a_promoted_and_announced_version(first: FirstRun, trained: World) -> None:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pdm_platform.contract.measurements import EXPECTATION_RESULT, PUMP_LABELS
-from tests.assets.conftest import FLOW, SMALL, WHOLE, World, changed, rewrite_labels
+from tests.world import FLOW, SMALL, WHOLE, World, changed, rewrite_labels
 
 
 def from_extraction(world: World) -> Any:

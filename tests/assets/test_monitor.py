@@ -13,7 +13,7 @@ from pdm_platform.contract.payloads import Telemetry, decode
 from pdm_platform.contract.times import NS_PER_MS, time_ns_of
 from simulators.live import LiveFleet
 from simulators.plans import FleetPlan
-from tests.assets.conftest import WHOLE, World
+from tests.world import WHOLE, World
 
 LIVE_END = "2026-03-01T12:00:00Z"
 PUMPS, READINGS = 24, 60

@@ -13,6 +13,7 @@ import pytest
 from tests.grafana.plant import Plant, fill, running_plant
 from tests.servers.grafana import Grafana, command, running_grafana
 from tests.servers.influxd import Influxd, started_influxd
+from tests.world import first_run
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ def grafana(plant: Plant, webhook: Webhook, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
-def site(plant: Plant, request: pytest.FixtureRequest) -> Site:
+def site(plant: Plant, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The plant after a day and a half."""
     if command() is not None:
         # it waits before it tells of alerts: that time passes meanwhile
         request.getfixturevalue("grafana")
-    fill(plant)
+    fill(plant, first_run(tmp_path_factory.getbasetemp() / "first").home)
     return Site(plant, plant.site.influxd, time.time_ns())

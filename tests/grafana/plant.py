@@ -4,8 +4,10 @@ What it leaves in the store went the way that it goes in a plant, so that a dash
 """
 
 import json
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +30,7 @@ from pdm_platform.local.processes import Process, Processes, free_port, pdmctl
 from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.runtime.usage_data import NO_TELEMETRY
+from pdm_platform.stores.registry import Registry
 from pdm_platform.stores.telemetry import TelemetryStore, open_store
 from simulators.live import LiveFleet
 from simulators.plans import FleetPlan
@@ -39,18 +42,19 @@ from tests.servers.influxd import Influxd
 HOURS = 36.0
 NAMES = tuple(f"{site}.pump-{number:02d}" for site in ("north", "south") for number in range(1, 7))
 GAPPY, DEAF, STUCK, ODD, SILENT = NAMES[0], NAMES[1], NAMES[2], NAMES[3], NAMES[4]
-# Six lives of about twenty hours: the last six hours hold pumps in every state, and repaired ones.
+# Lives of about twenty hours: the last six hours hold pumps in every state, and repaired ones.
 PLAN = FleetPlan(
     pumps=len(NAMES),
     seed=4,
     speed=Speed.ACCELERATED,
     interval_s=120.0,
-    failing=6,
+    failing=len(NAMES),
     chaos_pumps=1,
     stagger_s=3_600,
     repair_after_s=7_200,
 )
-LIVES = "stress:120,accelerated:8"
+# too few for a model that passes its gates
+FEW_LIVES = "stress:4,accelerated:6"
 _TOPICS = Topics()
 
 
@@ -89,19 +93,18 @@ class Plant:
         """The environment of what runs jobs."""
         return {**self.environment, "PDM_STORE_TOKEN": self.site.token("dagster-code")}
 
-    def start_job(self, job: str, config: dict[str, dict[str, Any]]) -> Process:
-        """Start a run of one Dagster job, as `pdmctl job` does."""
+    def start_job(self, job: str, config: dict[str, dict[str, Any]], *select: str) -> Process:
+        """Start a run of one Dagster job, as `pdmctl job` does, or of some of its assets."""
         path = self.home / f"job-{len(self.processes.children)}.json"
         ops = {name: {"config": values} for name, values in config.items()}
         path.write_text(json.dumps({"ops": ops}), encoding="utf-8")
         command, log = pdmctl("job", job, "--config", str(path)), path.with_suffix(".log")
+        if select:
+            command = [sys.executable, "-m", "pdm_platform.execute", job, "--config", str(path)]
+            command += ["--select", ",".join(select)]
         process = Process(path.stem, command, self.of_dagster, log, restart=False, stdout=subprocess.PIPE)
         self.processes.start(process)
         return process
-
-    def run_job(self, job: str, config: dict[str, dict[str, Any]]) -> None:
-        """The same, to its end."""
-        ended(self.start_job(job, config))
 
     def simulate(self, duration_s: float) -> Process:
         """Start a small live fleet in real time."""
@@ -193,12 +196,17 @@ def ended(job: Process, *, succeeds: bool = True) -> None:
     assert (job.handle.returncode == 0) is succeeds, said[-3_000:] + job.log_tail()
 
 
-def fill(plant: Plant) -> None:
-    """A day and a half of a plant: a model promoted, pumps predicted, drift reported, flaws, a failed run."""
+def fill(plant: Plant, trained: Path) -> None:
+    """A day and a half of a plant: a model promoted, pumps predicted, drift reported, flaws, a retraining refused.
+
+    trained: home of a platform whose model this one takes over.
+    """
     live = plant.simulate(600.0)
-    nothing = {"window_start": "2020-01-01T00:00:00Z", "window_end": "2020-01-01T01:00:00Z"}
-    plant.run_job("retrain", {"simulated_lifecycles": {"seed": 7, "plan": LIVES}})
-    failing = plant.start_job("monitor", dict.fromkeys(("drift_report", "prediction_quality"), nothing))
+    shutil.copytree(trained / "registry", plant.home / "registry", dirs_exist_ok=True)
+    version = Registry(plant.home / "registry").production_manifest()
+    assert version is not None
+    ended(plant.start_job("retrain", {"production_model": {"version": version.version}}, "production_model"))
+    refused = plant.start_job("retrain", {"simulated_lifecycles": {"seed": 7, "plan": FEW_LIVES}})
     wait_until(lambda: not _inference(plant).problems(), "the model serves")
     plant.publish([("factory/pumps/north.pump-01/telemetry", b"{"), ("factory/nonsense", b"1")])
     end_ms = time.time_ns() // NS_PER_MS
@@ -208,8 +216,8 @@ def fill(plant: Plant) -> None:
     assert plant.store.count(PUMP_TELEMETRY, window, devices=NAMES) == published
     say_more(plant.store, window, NAMES)
     span = {"window_start": iso_of(window.start_ns), "window_end": iso_of(window.end_ns)}
-    plant.run_job("monitor", dict.fromkeys(("drift_report", "prediction_quality"), span))
-    ended(failing, succeeds=False)
+    ended(plant.start_job("monitor", dict.fromkeys(("drift_report", "prediction_quality"), span)))
+    ended(refused, succeeds=False)
     plant.record_runs()
     plant.site.downsample(window)
     live.signal(signal.SIGTERM)
