@@ -221,7 +221,8 @@ def rewrite_labels(world: World, change: Callable[[pa.Table], pa.Table]) -> None
     path = world.home / "store" / "telemetry.sqlite"
     with world.store() as store:
         table = store.read(PUMP_LABELS, WHOLE)
-    path.unlink()
+    for each in path.parent.glob(f"{path.name}*"):  # its write-ahead log too: another store's would be replayed into it
+        each.unlink()
     with world.store() as store:
         store.write(PUMP_LABELS, change(table))
 

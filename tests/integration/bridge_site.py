@@ -51,8 +51,9 @@ class Site:
 
 
 @contextmanager
-def running_site(home: Path, *, store_url: str = "", token: str = "") -> Iterator[Site]:
-    """A site whose bridge is healthy. store_url, token: of InfluxDB; without them the embedded store."""
+def running_site(home: Path, *, store_url: str = "", token: str = "", **more: str) -> Iterator[Site]:
+    """A site whose bridge is healthy. store_url, token: of InfluxDB; without them the embedded store. more: of its
+    environment."""
     values = {"home": home, "mqtt_port": free_port(), "store_url": store_url, "store_token": token}
     platform = PlatformSettings.model_validate(values)
     http_port = free_port()
@@ -63,6 +64,7 @@ def running_site(home: Path, *, store_url: str = "", token: str = "") -> Iterato
         "PDM_BRIDGE_HTTP_PORT": str(http_port),
         "PDM_STORE_URL": store_url,
         "PDM_STORE_TOKEN": token,
+        **more,
     }
     broker = Process("broker", pdmctl("broker"), environment, home / "broker.log")
     command = [sys.executable, "-m", "sensors_bridge.main"]

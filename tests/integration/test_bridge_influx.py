@@ -19,13 +19,15 @@ READINGS = 3_000
 DEVICES = 20
 FROZEN_S = 5.0
 SMALL_DISK_MB = 24
+BATCH = 50  # so that a write that does not end leaves others waiting
 
 
 @contextmanager
 def plant(folder: Path, influxd_folder: Path) -> Iterator[tuple[Influxd, Site]]:
     with running_influxd(influxd_folder, "--no-tasks") as server:
         server.create_buckets("pdm")
-        with running_site(folder, store_url=server.store_url("pdm"), token=server.operator_token) as site:
+        url, token = server.store_url("pdm"), server.operator_token
+        with running_site(folder, store_url=url, token=token, PDM_BRIDGE_BATCH_SIZE=str(BATCH)) as site:
             yield server, site
 
 

@@ -29,7 +29,7 @@ from pdm_platform.stores.registry import Manifest, Registry
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(os.name != "posix", reason="signals")]
 Registered = Callable[..., tuple[Registry, Manifest]]
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 PLAIN: dict[str, Any] = dict(zip(CHANNEL_NAMES, (0.6, 0.6, 0.5, 1.0, 38.0, 4.2, 7.8, 2_850.0), strict=True))
 WORN: dict[str, Any] = dict(zip(CHANNEL_NAMES, (5.0, 5.0, 4.0, 8.1, 70.0, 3.0, 9.5, 2_780.0), strict=True))
 
@@ -367,9 +367,12 @@ def test_what_is_known_of_the_pumps_outlives_a_kill(plant: Plant) -> None:
         plant.publish("remembered", {**worn, "measurement_id": number})
         plant.publish("unknown", {**worn, "measurement_id": number})
 
-    remembered, unknown = plant.predictions("remembered", 42)[-1], plant.predictions("unknown", 12)[-1]
+    def last_of(device: str) -> list[dict[str, Any]]:
+        return [told for told in plant.predictions(device, 1) if told["measurement_id"] == 41]
 
-    assert remembered["measurement_id"] == unknown["measurement_id"] == 41
+    plant.until(lambda: last_of("remembered") and last_of("unknown"), "the last reading of both")
+    remembered, unknown = last_of("remembered")[-1], last_of("unknown")[-1]
+
     assert (remembered["probabilities"], remembered["health_percent"]) != (
         unknown["probabilities"],
         unknown["health_percent"],

@@ -31,6 +31,8 @@ def environment(broker: Mosquitto, user: User, home: Path) -> dict[str, str]:
 
 
 def stored(home: Path) -> int:
+    if not (home / "store").is_dir():  # the bridge makes it at its first write
+        return 0
     store = SqliteStore(home / "store" / "telemetry.sqlite")
     try:
         return store.count(PUMP_TELEMETRY, ALL_TIME)
