@@ -120,9 +120,7 @@ def test_a_run_that_breaks_off_says_why(
 @pytest.mark.integration
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_ends_and_leaves_no_process(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_an_interrupted_demo_ends_and_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     running = subprocess.Popen(
         [sys.executable, "-m", "pdm_platform.cli", "demo", "--small", "--folder", str(tmp_path)],
         stdout=subprocess.PIPE,
