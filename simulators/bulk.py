@@ -1,10 +1,9 @@
-"""Whole lives in bulk, as arrays or as lines of JSON, on several threads: numpy works without Python's lock."""
+"""Whole lives in bulk, as arrays or as lines of JSON, in several processes."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from itertools import islice
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,29 +11,53 @@ from numpy.typing import NDArray
 from simulators.lines import LineFormat
 from simulators.observe import Observed, observe
 from simulators.pump import CHUNK, Fleet
+from simulators.workers import in_order
 
 IntArray = NDArray[np.int64]
-T = TypeVar("T")
-# blocks finished ahead of the one that is asked for, for each worker
-_AHEAD: Final = 3
-_KEEP_BYTES: Final = 24 * 2**20
+Result = TypeVar("Result")
+# Blocks handed to a worker together: to hand over costs about half a millisecond, a block two. As arrays they fill the
+# memory that a worker shares.
+_TOGETHER: Final = 8
+
+
+class Piece(NamedTuple):
+    """Steps from `start` to before `stop` of one pump's life; pump: index into the fleet."""
+
+    pump: int
+    start: int
+    stop: int
+
+
+Pieces = list[Piece]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Readings of consecutive steps, a few thousand. pump: index into the fleet, step: of its life, both shape (n,)."""
+    """Readings of consecutive steps, some thousands. pump: index into the fleet, step: of its life, both shape (n,)."""
 
     pump: IntArray
     step: IntArray
     observed: Observed
 
 
-def simulate_arrays(fleet: Fleet, *, readings: int | None = None, workers: int = 2) -> Iterator[Block]:
-    """Every reading of the fleet's present lives, pump by pump, equal to `Fleet.readings` bit for bit.
+def simulate(
+    fleet: Fleet, work: Callable[[Block], Result], *, readings: int | None = None, workers: int = 2
+) -> Iterator[Result]:
+    """What `work` makes of every reading of the fleet's present lives, block by block, pump by pump.
 
-    readings: so many of each pump instead of its whole life; needed where pumps do not wear. workers: threads.
+    It is done where the readings are made, so only what it returns is handed over: with more than one worker it is
+    pickled, a function of a module. readings: so many of each pump instead of its whole life; needed where pumps do
+    not wear. workers: processes, see `workers.in_order`.
     """
-    return _in_order(lambda place: block_of(fleet, *place), places(fleet, readings), workers)
+    blocks = pieces(fleet, readings)
+    tasks = iter(lambda: list(islice(blocks, _TOGETHER)), [])
+    for results in in_order(_Simulated(fleet, work), tasks, workers):
+        yield from results
+
+
+def simulate_arrays(fleet: Fleet, *, readings: int | None = None, workers: int = 2) -> Iterator[Block]:
+    """The readings themselves, equal to `Fleet.readings` bit for bit; arguments as of `simulate`."""
+    return simulate(fleet, _itself, readings=readings, workers=workers)
 
 
 def simulate_json(
@@ -44,67 +67,64 @@ def simulate_json(
 
     names: device id of each pump. start_ms: shape (p,), epoch ms of each pump's first reading.
     """
-    form = LineFormat.of(names)
-    interval_ms = np.round(fleet.interval_s * 1_000).astype(np.int64)
-
-    def lines(place: tuple[IntArray, IntArray]) -> bytes:
-        block = block_of(fleet, *place)
-        interval = interval_ms[block.pump]
-        time_ms = start_ms[block.pump] + block.step * interval
-        time_ms -= np.round(block.observed.behind * interval).astype(np.int64)
-        health = 100.0 * (1.0 - block.observed.wear.astype(np.float64))
-        return form.write(block.pump, block.observed.channels, health, block.step, time_ms)
-
-    return _in_order(lines, places(fleet, readings), workers)
+    lines = _Lines(LineFormat.of(names), start_ms, np.round(fleet.interval_s * 1_000).astype(np.int64))
+    return simulate(fleet, lines, readings=readings, workers=workers)
 
 
-def block_of(fleet: Fleet, pump: IntArray, step: IntArray) -> Block:
-    """Readings of these pumps (indices) at these steps, some thousands, both shape (n,)."""
+def block_of(fleet: Fleet, several: Pieces) -> Block:
+    """Readings of these pieces, some thousands in all."""
+    pumps, start, stop = np.array(several).T
+    length = stop - start
+    before = np.cumsum(length) - length
+    step = np.arange(length.sum()) + np.repeat(start - before, length)
+    pump = np.repeat(pumps, length)
     # one pump's parameters need no copy for each step
-    alone = pump[:1] if pump[0] == pump[-1] else pump
-    return Block(pump, step, observe(fleet, alone, step))
+    return Block(pump, step, observe(fleet, pump if len(several) > 1 else pumps, step))
 
 
-def places(fleet: Fleet, readings: int | None) -> Iterator[tuple[IntArray, IntArray]]:
-    """Pump and step of every reading, in pieces: a long life in several, many short lives in one."""
+def pieces(fleet: Fleet, readings: int | None) -> Iterator[Pieces]:
+    """All readings, in blocks of up to `CHUNK`: a long life in several, many short lives in one."""
     lengths = fleet.life.readings if readings is None else np.full(len(fleet.number), readings)
-    waiting: list[tuple[int, int]] = []
+    waiting: Pieces = []
     room = CHUNK
     for pump, length in enumerate(lengths.tolist()):
-        for start in range(0, length - CHUNK + 1, CHUNK):
-            yield np.full(CHUNK, pump), np.arange(start, start + CHUNK)
-        rest = length % CHUNK
-        if rest > room:
-            yield _joined(waiting, lengths)
+        if waiting and length > room:
+            yield waiting
             waiting, room = [], CHUNK
+        rest = length % CHUNK
+        for start in range(0, length - rest, CHUNK):
+            yield [Piece(pump, start, start + CHUNK)]
         if rest:
-            waiting.append((pump, length - rest))
+            waiting.append(Piece(pump, length - rest, length))
             room -= rest
     if waiting:
-        yield _joined(waiting, lengths)
+        yield waiting
 
 
-def _joined(pieces: list[tuple[int, int]], lengths: IntArray) -> tuple[IntArray, IntArray]:
-    pumps = [np.full(int(lengths[pump]) - start, pump) for pump, start in pieces]
-    return np.concatenate(pumps), np.concatenate([np.arange(start, int(lengths[pump])) for pump, start in pieces])
+def _itself(block: Block) -> Block:
+    return block
 
 
-def keep_memory() -> None:
-    """Make the C library keep freed memory instead of giving it back to the system and faulting it in again.
+@dataclass(frozen=True, slots=True)
+class _Simulated(Generic[Result]):
+    fleet: Fleet
+    work: Callable[[Block], Result]
 
-    It does so once a large piece was freed. Otherwise that costs as much as the arithmetic.
-    """
-    np.empty(_KEEP_BYTES, dtype=np.uint8)
+    def __call__(self, blocks: list[Pieces]) -> list[Result]:
+        return [self.work(block_of(self.fleet, block)) for block in blocks]
 
 
-def _in_order(work: Callable[[tuple[IntArray, IntArray]], T], places: Iterator[tuple[IntArray, IntArray]],
-              workers: int) -> Iterator[T]:  # fmt: skip
-    keep_memory()
-    with ThreadPoolExecutor(workers) as pool:
-        running: deque[Future[T]] = deque()
-        for place in places:
-            running.append(pool.submit(work, place))
-            if len(running) > _AHEAD * workers:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """start_ms, interval_ms: shape (p,), of each pump."""
+
+    form: LineFormat
+    start_ms: IntArray
+    interval_ms: IntArray
+
+    def __call__(self, block: Block) -> bytes:
+        interval = self.interval_ms[block.pump]
+        time_ms = self.start_ms[block.pump] + block.step * interval
+        time_ms -= np.round(block.observed.behind * interval).astype(np.int64)
+        health = 100.0 * (1.0 - block.observed.wear.astype(np.float64))
+        return self.form.write(block.pump, block.observed.channels, health, block.step, time_ms)

@@ -101,10 +101,11 @@ def _mixed(keys: NDArray[np.uint64], place: NDArray[np.uint64]) -> NDArray[np.ui
     state = np.empty((2, len(place)), dtype=np.uint64)
     np.multiply(place, _GOLDEN, out=state)
     state += keys
+    shifted = np.empty_like(state)
     for shift, factor in _MIX:
-        state ^= state >> shift
+        state ^= np.right_shift(state, shift, out=shifted)
         state *= factor
-    state ^= state >> _LAST_SHIFT
+    state ^= np.right_shift(state, _LAST_SHIFT, out=shifted)
     return state.view(np.uint16).reshape(2, len(place), 4)
 
 

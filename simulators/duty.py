@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from simulators import machine
 from simulators.draws import Stream, uniforms
+from simulators.runs import Runs
 from simulators.speeds import SPEEDS, Pace, Speed
 
 IntArray = NDArray[np.int64]
@@ -89,15 +90,23 @@ class Duty:
 
         pump may be of shape (1,) where all steps are of one pump.
         """
-        horizon = self.horizon[pump]
+        pumps = Runs.of(pump)
+        own = pump[pumps.first]
+        horizon = self.horizon[own]
         # a remainder costs as much as a tenth of all the physics, and only pumps that do not wear need it
-        within = step if len(step) and step.max() < horizon.min() else step % horizon
-        segment = self.slot[pump, within // self.slot_readings[pump]]
-        rows = self.table.reshape(len(self.table), -1).take(pump * self.table.shape[2] + segment, axis=1)
-        age = np.minimum(within - rows[START].astype(np.int64), _DECAY_READINGS - 1)
-        decay = _decays()[self.speed[pump], age]
-        day = _sine().take((self.day[0, pump] + (within * self.day[1, pump] >> 16)) & (_DAY_LEVELS - 1))
-        return rows, decay, day
+        within = step if len(step) and step.max() < horizon.min() else step % pumps.spread(horizon)
+        # flat tables: an index for each axis would cost three times as much
+        slot, segment, cooling = own * self.slot.shape[1], own * self.table.shape[2], self.speed[own] * _DECAY_READINGS
+        slot, slot_readings, segment, cooling, begin, stride = pumps.spread(
+            np.stack([slot, self.slot_readings[own], segment, cooling, *self.day[:, own]])
+        )
+        place = segment + self.slot.reshape(-1).take(slot + within // slot_readings)
+        segments = Runs.of(place)
+        rows = self.table.reshape(len(self.table), -1).take(place[segments.first], axis=1)
+        age = within - segments.spread(rows[START].astype(np.int64))
+        decay = _decays().reshape(-1).take(cooling + np.minimum(age, _DECAY_READINGS - 1))
+        day = _sine().take((begin + (within * stride >> 16)) & (_DAY_LEVELS - 1))
+        return segments.spread(rows), decay, day
 
 
 def _lengths(

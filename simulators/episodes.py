@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.draws import Stream, chances, uniforms
+from simulators.runs import Runs
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -38,6 +39,20 @@ class Episode:
     row: IntArray
     since: IntArray
     length: IntArray
+
+    def runs(self, keys: Keys) -> Runs:
+        """Runs of rows in the same episode; keys: (2, n), of all rows of the request."""
+        return Runs.of(self.since, keys[0, self.row])
+
+    def draws(self, keys: Keys, stream: Stream) -> FloatArray:
+        """Eight even draws of the episode in which each row lies, shape (m, 8); keys: (2, n), of all rows."""
+        runs = self.runs(keys)
+        drawn = chances(keys[:, self.row[runs.first]], stream, self.since[runs.first] * KINDS + self.kind)
+        return runs.spread(drawn.T).T
+
+    def draws_of_reading(self, keys: Keys, stream: Stream, step: IntArray) -> FloatArray:
+        """Eight even draws of each row alone, shape (m, 8); keys: (2, n), and step: (n,), of all rows."""
+        return chances(keys[:, self.row], stream, step[self.row] * KINDS + self.kind)
 
 
 class Schedule(Protocol):
@@ -102,13 +117,16 @@ class OnceALife:
 
     def at(self, _keys: Keys, pump: IntArray, step: IntArray) -> Iterator[Episode]:
         """Episodes, one for each kind that meets any row."""
-        has = self.kind[pump] >= 0
-        if not has.any():
+        runs = Runs.of(pump)
+        own = pump[runs.first]
+        length = np.where(self.kind[own] >= 0, self.length[own], 0)
+        if not length.any():
             return
-        since = self.since[pump]
-        (rows,) = np.nonzero(has & (step >= since) & (step < since + self.length[pump]))
-        pumps = np.broadcast_to(pump, step.shape)
-        kinds = self.kind[pumps[rows]]
-        for kind in np.unique(kinds):
-            row = rows[kinds == kind]
-            yield Episode(int(kind), row, self.since[pumps[row]], self.length[pumps[row]])
+        age = step - runs.spread(self.since[own])
+        # as an unsigned number, what lies before the episode is past its end
+        rows = np.flatnonzero(age.view(np.uint64) < runs.spread(length).view(np.uint64))
+        pumps = np.broadcast_to(pump, step.shape)[rows]
+        kinds = self.kind[pumps]
+        for kind in np.flatnonzero(np.bincount(kinds)).tolist():
+            chosen = kinds == kind
+            yield Episode(kind, rows[chosen], self.since[pumps[chosen]], self.length[pumps[chosen]])

@@ -58,7 +58,7 @@ def operating_point(speed: Array, resistance: Array, trim: Array, leak: Array, c
     """
     kept = 1 - leak
     surplus = SHUT_OFF_HEAD * trim * speed * speed - STATIC_HEAD
-    flow_squared = np.maximum(surplus, 0) / (resistance * kept * kept + clog + CURVE_FALL)
+    flow_squared = np.maximum(surplus, np.zeros_like(surplus)) / (resistance * kept * kept + clog + CURVE_FALL)
     head = SHUT_OFF_HEAD * trim * speed * speed - CURVE_FALL * flow_squared
     return np.sqrt(flow_squared), head
 
@@ -69,8 +69,9 @@ def shaft_power(speed: Array, flow: Array, head: Array, efficiency: Array) -> Ar
     Power = flow head / efficiency with the efficiency curve q (2 - q), q = flow / speed: best, and 1, at the rated
     point. Written so that it stays finite where nothing flows. `efficiency` scales the whole curve.
     """
+    share = flow / speed
     # beyond 1.6 times the best flow the parabola no longer holds
-    served: Array = speed * head / ((2 - np.minimum(flow / speed, np.float32(1.6))) * efficiency)
+    served: Array = speed * head / ((2 - np.minimum(share, np.full_like(share, np.float32(1.6)))) * efficiency)
     return served
 
 

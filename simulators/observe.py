@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from pdm_platform.contract.failure_modes import SensorFault
 from simulators import chaos, sensors
-from simulators.draws import Stream, chances
-from simulators.episodes import KINDS, Episode, Keys, Schedule
+from simulators.episodes import Episode, Keys, Schedule
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -78,15 +77,16 @@ def _machine(
 
 
 def _lie(machines: Machines, found: Observed, episode: Episode, keys: Keys, pumps: IntArray, steps: IntArray) -> None:
-    row, pump, step = episode.row, pumps[episode.row], steps[episode.row]
+    row = episode.row
     channel, drawn = sensors.fault_channels(episode, keys)
     found.fault[row], found.channel[row] = episode.kind, channel
     if (channel == sensors.CLOCK).all():
         found.behind[row] = sensors.behind_intervals(drawn)
         return
-    chance = chances(keys[:, row], Stream.SENSOR_STEP, step * KINDS + episode.kind)
     true = found.channels[channel, row]
     frozen = true
     if sensors.SENSOR_FAULTS[episode.kind] is SensorFault.FREEZE:
-        frozen = _machine(machines, pump, episode.since)[0][channel, np.arange(len(row))]
-    found.channels[channel, row] = sensors.told(true, episode, step, chance, drawn, channel, frozen)
+        runs = episode.runs(keys)
+        began = _machine(machines, pumps[row[runs.first]], episode.since[runs.first])[0]
+        frozen = runs.spread(began[channel[runs.first], np.arange(len(runs.first))])
+    found.channels[channel, row] = sensors.told(true, episode, keys, steps, drawn, channel, frozen)

@@ -17,7 +17,9 @@ Float32Array = NDArray[np.float32]
 AXES: Final = 3
 RMS, TEMPERATURE, PRESSURE, CURRENT, RPM = range(AXES, len(CHANNEL_NAMES))
 _SOURCES: Final = tuple(AXIS_SHARES)
-_SHARES_SQUARED: Final = {name: np.array(shares, dtype=np.float32) ** 2 for name, shares in AXIS_SHARES.items()}
+_SHARES_SQUARED: Final = {
+    name: np.array(shares, dtype=np.float32)[:, None] ** 2 for name, shares in AXIS_SHARES.items()
+}
 # a sensor of a standing pump still picks up its neighbours
 _STANDSTILL_MM_S: Final = np.float32(0.03)
 
@@ -61,7 +63,7 @@ _BUILT: Final = {
     Unit.AMPLITUDE_C: (2.5, 0.6),
 }
 # Noise of one reading, one standard deviation. An RMS over about a second scatters by several percent; the flow's own
-# pulsation is seen by pressure and current together.
+# pulsation is seen by pressure and current together. No draw is further off than 4.4, so none turns a value negative.
 NOISE_VIBRATION: Final = np.float32(0.06)
 NOISE_TEMPERATURE_C: Final = np.float32(0.5)
 NOISE_PRESSURE: Final = np.float32(0.008)
@@ -89,28 +91,28 @@ def channels_of(
     """What the sensors read: shape (8, n), rows in the order of CHANNEL_NAMES.
 
     seen: what each mode shows, (8, n). unit: (15, n) or (15, 1). segment, decay, day: of `Duty.at`, (8, n), (n,), (n,).
-    noise: standard normal, (8, n).
+    noise: standard normal, (8, n); overwritten with the result.
     """
     worn = damage_of(seen)
     speed, resistance = segment[duty.SPEED], segment[duty.RESISTANCE]
     flow, head = machine.operating_point(speed, resistance, worn.trim, worn.leak, worn.clog)
     load = machine.shaft_power(speed, flow, head, worn.efficiency) + worn.friction
     current = machine.motor_current(load, worn.copper)
-    out = np.empty_like(noise)
-    _vibration(seen, unit, speed, machine.hydraulic_excitation(speed, flow), segment, noise, out)
-    rise = machine.temperature_rise(current, worn.friction, worn.heat_c)
-    _temperature(rise, unit, segment, decay, day, noise[TEMPERATURE], out[TEMPERATURE])
     running, standing = segment[duty.RUNNING], segment[duty.STOPS_AT]
     unsteady = total("pulsation", seen)
     pulsation = (PULSATION + unsteady) * noise[RMS] * running
+    # from here on each row of noise becomes what its sensor reads: room in the second-level cache is scarce
+    out = noise
+    _vibration(seen, unit, speed, machine.hydraulic_excitation(speed, flow), segment, out)
+    rise = machine.temperature_rise(current, worn.friction, worn.heat_c)
+    _temperature(rise, unit, segment, decay, day, out[TEMPERATURE])
     # what suction loses does not reach the discharge; a check valve holds the static head while the pump stands
     lifted = (head - worn.clog * flow * flow) * running + np.float32(machine.STATIC_HEAD) * standing
     pressure = unit[Unit.SUCTION_BAR] + np.float32(machine.RATED_HEAD_BAR) * unit[Unit.HEAD] * lifted
-    out[PRESSURE] = pressure * (1 + pulsation + (unsteady + NOISE_PRESSURE) * noise[PRESSURE])
+    out[PRESSURE] = pressure * (1 + pulsation + (unsteady + NOISE_PRESSURE) * out[PRESSURE])
     current *= np.float32(machine.RATED_CURRENT_A) * unit[Unit.CURRENT] * running
-    current *= 1 + np.float32(0.6) * pulsation + NOISE_CURRENT * noise[CURRENT]
-    np.maximum(current, 0, out=out[CURRENT])
-    out[RPM] = (machine.motor_rpm(speed, load, worn.slip * unit[Unit.SLIP]) + NOISE_RPM * noise[RPM]) * running
+    np.multiply(current, 1 + np.float32(0.6) * pulsation + NOISE_CURRENT * out[CURRENT], out=out[CURRENT])
+    out[RPM] = (machine.motor_rpm(speed, load, worn.slip * unit[Unit.SLIP]) + NOISE_RPM * out[RPM]) * running
     return out
 
 
@@ -120,26 +122,21 @@ def _vibration(
     speed: Float32Array,
     excitation: Float32Array,
     segment: Float32Array,
-    noise: Float32Array,
     out: Float32Array,
 ) -> None:
-    """Each source's velocity, combined as RMS on each axis, as what is uncorrelated adds up."""
+    """Each source's velocity, combined as RMS on each axis, as what is uncorrelated adds up; out: noise before."""
     fourth = speed * speed
     fourth *= fourth  # unbalance is a force that grows with the square of speed; here squared once more
-    squares = {}
+    level = np.zeros((AXES, len(speed)), dtype=np.float32)
     for name in _SOURCES:
-        velocity = unit[Unit[name.upper()]] + total(name, seen)
-        square = velocity * velocity
-        squares[name] = square * (excitation * excitation if name == "hydraulic" else fourth)
-    running = segment[duty.RUNNING]
-    idle = _STANDSTILL_MM_S * segment[duty.STOPS_AT]
-    for axis in range(AXES):
-        power = squares["unbalance"] * _SHARES_SQUARED["unbalance"][axis]
-        for name in _SOURCES[1:]:
-            power += squares[name] * _SHARES_SQUARED[name][axis]
-        level = np.sqrt(power) * (unit[axis] * running) + idle
-        level *= 1 + NOISE_VIBRATION * noise[axis]
-        np.maximum(level, 0, out=out[axis])
+        square = unit[Unit[name.upper()]] + total(name, seen)
+        square *= square
+        square *= excitation * excitation if name == "hydraulic" else fourth
+        level += square * _SHARES_SQUARED[name]
+    np.sqrt(level, out=level)
+    level *= unit[:AXES] * segment[duty.RUNNING]
+    level += _STANDSTILL_MM_S * segment[duty.STOPS_AT]
+    np.multiply(level, 1 + NOISE_VIBRATION * out[:AXES], out=out[:AXES])
     total_rms(out)
 
 
@@ -157,12 +154,14 @@ def _temperature(
     segment: Float32Array,
     decay: Float32Array,
     day: Float32Array,
-    noise: Float32Array,
     out: Float32Array,
 ) -> None:
-    """First-order body: the unworn pump's rise follows the duty, what wear adds follows whether the pump runs."""
+    """First-order body: the unworn pump's rise follows the duty, what wear adds follows whether the pump runs.
+
+    out: noise before.
+    """
     unworn, running = segment[duty.RISE_C], segment[duty.RUNNING]
     warmth = running + segment[duty.WARM_DEVIATION] * decay
     above = unworn * running + segment[duty.RISE_DEVIATION_C] * decay + (rise - unworn) * warmth
     ambient = unit[Unit.AMBIENT_C] + unit[Unit.AMPLITUDE_C] * day
-    np.add(ambient + above * unit[Unit.RISE], NOISE_TEMPERATURE_C * noise, out=out)
+    np.add(ambient + above * unit[Unit.RISE], NOISE_TEMPERATURE_C * out, out=out)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -136,9 +137,31 @@ def run_fleet(
     start_ms, until_ms = checkpoint.load() or (now_ms, 0)
     live = LiveFleet(plan, start_ms)
     live.live_through(until_ms, stop)
-    next_save_s = time.monotonic()
     tally = Tally(live, report)
+    _publish_due(
+        link, topics, live, tally, stop, end_ms, partial(checkpoint.save, start_ms) if resume is not None else None
+    )
+    acknowledged = link.flush(2.0 if stop.is_set() else 10.0)
+    if acknowledged and (next_due_ms := live.next_due_ms) is not None:
+        checkpoint.save(start_ms, next_due_ms - 1)
+    return tally.summary(plan.seed, start_ms, acknowledged)
+
+
+def _publish_due(
+    link: Link,
+    topics: Topics,
+    live: LiveFleet,
+    tally: Tally,
+    stop: threading.Event,
+    end_ms: int,
+    remember: Callable[[int], None] | None,
+) -> None:
+    """Hand over readings as they fall due, until `stop`, end_ms, or until every pump has failed for good.
+
+    remember: called about once a second with the time up to which all is acknowledged, in epoch ms.
+    """
     topic_of = {device: topics.of(Kind.TELEMETRY, device) for device in live.device_ids}
+    next_save_s = time.monotonic()
     while not stop.is_set() and (due_ms := live.next_due_ms) is not None and due_ms < end_ms:
         now_ms = time.time_ns() // NS_PER_MS
         link.check()
@@ -152,11 +175,7 @@ def run_fleet(
                 link.publish(topic_of[device], payload)
             tally.add(batch)
         else:
-            if resume is not None and time.monotonic() >= next_save_s and link.flush(_TICK_S):
-                checkpoint.save(start_ms, due_ms - 1)
+            if remember is not None and time.monotonic() >= next_save_s and link.flush(_TICK_S):
+                remember(due_ms - 1)
                 next_save_s = time.monotonic() + REPORT_EVERY_S
             stop.wait(min(max((due_ms - now_ms) / 1_000, _TICK_S), REPORT_EVERY_S))
-    acknowledged = link.flush(2.0 if stop.is_set() else 10.0)
-    if acknowledged and (next_due_ms := live.next_due_ms) is not None:
-        checkpoint.save(start_ms, next_due_ms - 1)
-    return tally.summary(plan.seed, start_ms, acknowledged)

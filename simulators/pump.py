@@ -12,6 +12,7 @@ from simulators.episodes import Schedule
 from simulators.lifetimes import MODES, Lifetimes
 from simulators.observe import observe
 from simulators.physics import build_units, channels_of
+from simulators.runs import Runs
 from simulators.signatures import shown
 from simulators.speeds import SPEEDS
 from simulators.wear import EXPONENT_LEVELS, START_LEVELS, draw_knots, wear_at
@@ -21,8 +22,8 @@ FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 FAILURE_MODES: Final = MODES
 S_PER_HOUR: Final = 3_600.0
-# rows computed at once: their arrays stay in the second-level cache
-CHUNK: Final = 8_192
+# rows computed at once: more would leave the second-level cache, with fewer the calls cost more than the arithmetic
+CHUNK: Final = 16_384
 # what a repair leaves of the wear, at most
 WORST_REPAIR: Final = 0.15
 DRAWN, IN_TURN = -1, -2
@@ -151,20 +152,25 @@ class Fleet:
 
     def keys(self, pumps: IntArray) -> NDArray[np.uint64]:
         """Keys of all that is drawn for single readings of `pumps` (indices, shape (n,)), shape (2, n)."""
-        return self.life.noise_key.take(pumps, axis=1)
+        runs = Runs.of(pumps)
+        return runs.spread(self.life.noise_key.take(pumps[runs.first], axis=1))
 
     def measure(self, pumps: IntArray, steps: IntArray) -> tuple[Float32Array, Float32Array, NDArray[np.int8]]:
         """The machines alone: channels (8, n), wear of the most worn mode (n,), and which that is (n,).
 
         pumps may be of shape (1,) where all steps are of one pump.
         """
-        life = self.life
-        wear = wear_at(life.knots, pumps, life.last_step.take(pumps, axis=1), steps.astype(np.float32))
-        seen = shown(wear, life.severity.take(pumps, axis=1), life.onset.take(pumps, axis=1))
-        noise = normals(life.noise_key.take(pumps, axis=1), steps)
-        segment, decay, day = life.duty.at(pumps, steps)
-        channels = channels_of(seen, self.unit.take(pumps, axis=1), segment, decay, day, noise)
-        return channels, *_most_worn(wear)
+        life, runs = self.life, Runs.of(pumps)
+        own = pumps[runs.first]
+        last_step, severity, onset, unit = (
+            runs.spread(table.take(own, axis=1)) for table in (life.last_step, life.severity, life.onset, self.unit)
+        )
+        wear = wear_at(life.knots, pumps, last_step, steps.astype(np.float32))
+        most, mode = _most_worn(wear)
+        seen = shown(wear, severity, onset)
+        del wear  # its room in the second-level cache is what the rest needs
+        channels = channels_of(seen, unit, *life.duty.at(pumps, steps), normals(self.keys(pumps), steps))
+        return channels, most, mode
 
 
 def _most_worn(wear: Float32Array) -> tuple[Float32Array, NDArray[np.int8]]:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.failure_modes import SensorFault
-from simulators.draws import Stream, chances
-from simulators.episodes import KINDS, Episode, Keys
+from simulators.draws import Stream
+from simulators.episodes import Episode, Keys
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -35,10 +35,9 @@ def fault_channels(episode: Episode, keys: Keys) -> tuple[IntArray, FloatArray]:
 
     keys: (2, n), of `draws.noise_keys`, of all rows.
     """
-    row = episode.row
-    drawn = chances(keys[:, row], Stream.SENSOR_SIZE, episode.since * KINDS + episode.kind)
+    drawn = episode.draws(keys, Stream.SENSOR_SIZE)
     if SENSOR_FAULTS[episode.kind] is SensorFault.CLOCK_SKEW:
-        return np.full(len(row), CLOCK), drawn
+        return np.full(len(drawn), CLOCK), drawn
     return (drawn[:, 0] * len(CHANNEL_NAMES)).astype(np.int64), drawn
 
 
@@ -51,15 +50,15 @@ def behind_intervals(drawn: FloatArray) -> FloatArray:
 def told(
     true: Float32Array,
     episode: Episode,
+    keys: Keys,
     step: IntArray,
-    chance: FloatArray,
     drawn: FloatArray,
     channel: IntArray,
     frozen: Float32Array,
 ) -> Float32Array:
     """What the lying sensor tells instead of `true`, shape (m,); NaN where it tells nothing.
 
-    step: (m,). chance: even draws of the reading (m, 8). drawn: of the episode, (m, 8). channel: (m,), below CLOCK.
+    keys: (2, n) and step: (n,), of all rows. drawn: even draws of the episode, (m, 8). channel: (m,), below CLOCK.
     frozen: what the sensor told when the episode began, (m,).
     """  # fmt: skip
     scale = ERROR_SCALE[channel]
@@ -69,13 +68,15 @@ def told(
         case SensorFault.FREEZE:
             return frozen
         case SensorFault.DRIFT:
-            lied = true + size * 1.5 * (step - episode.since + 1) / episode.length
+            lied = true + size * 1.5 * (step[episode.row] - episode.since + 1) / episode.length
         case SensorFault.BIAS:
             lied = true + size
         case SensorFault.SPIKES:
+            chance = episode.draws_of_reading(keys, Stream.SENSOR_STEP, step)
             away = np.where(chance[:, 1] < 0.5, -1.0, 1.0) * scale * (3.0 + 3.0 * chance[:, 2])
             lied = np.where(chance[:, 0] < SPIKE_SHARE, true + away, true)
         case SensorFault.DROPOUT:
+            chance = episode.draws_of_reading(keys, Stream.SENSOR_STEP, step)
             lied = np.where(chance[:, 0] < DROPOUT_SHARE, np.nan, true)
         case SensorFault.QUANTISATION:
             coarse = scale * (0.5 + 0.5 * drawn[:, 3])

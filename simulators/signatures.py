@@ -68,7 +68,11 @@ def _column(name: str) -> Float32Array:
     return np.array([getattr(SIGNATURES[mode], name) for mode in MODES], dtype=np.float32)
 
 
-_COLUMNS: Final = {name: _column(name) for name in Signature._fields}
+# of each effect: the modes that have it, and how much
+_SHARES: Final = {
+    name: tuple((int(mode), _column(name)[mode]) for mode in np.flatnonzero(_column(name)))
+    for name in Signature._fields
+}
 
 
 def shown(wear: Float32Array, severity: Float32Array, onset: Float32Array) -> Float32Array:
@@ -81,7 +85,8 @@ def shown(wear: Float32Array, severity: Float32Array, onset: Float32Array) -> Fl
     late = square * square
     late *= late
     late *= np.float32(0.8)
-    early = square - wear
+    early: Float32Array = square
+    early -= wear
     early *= onset
     early += wear
     early *= np.float32(0.6)
@@ -95,21 +100,21 @@ def total(name: str, seen: Float32Array) -> Float32Array:
 
     seen: what each mode shows, (8, n).
     """
-    column = _COLUMNS[name]
-    first, *others = np.flatnonzero(column)
-    result: Float32Array = seen[first] * column[first]
-    for mode in others:
-        result += seen[mode] * column[mode]
+    (first, share), *others = _SHARES[name]
+    result: Float32Array = seen[first] * share
+    for mode, share in others:
+        result += seen[mode] * share
     return result
 
 
 def damage_of(seen: Float32Array) -> Damage:
     """What the modes together change in the machine; arrays of shape (n,)."""
+    leak = total("leak", seen)
     return Damage(
         # losses multiply rather than add up: two worn parts still leave some head
         trim=_ONE / (_ONE + total("trim", seen)),
         efficiency=_ONE / (_ONE + total("efficiency", seen)),
-        leak=np.minimum(total("leak", seen), np.float32(0.6)),
+        leak=np.minimum(leak, np.full_like(leak, np.float32(0.6))),
         clog=total("clog", seen),
         friction=total("friction", seen),
         copper=_ONE + total("copper", seen),

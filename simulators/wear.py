@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pdm_platform.contract.failure_modes import FailureMode
 from simulators.draws import DRAWS, LEVELS, Stream, levels
 from simulators.lifetimes import MODES
+from simulators.runs import Runs
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -108,19 +109,29 @@ def _gamma_quantiles() -> FloatArray:
 def wear_at(knots: Float32Array, pump: IntArray, last_step: Float32Array, step: Float32Array) -> Float32Array:
     """Wear of each mode, shape (8, n), 0 to 1.
 
-    knots: of `draw_knots`. pump: shape (n,), index into knots. last_step: (8, n) or (8, 1), the end of each mode's
-    life; infinite where a mode does not wear. step: (n,).
+    knots: of `draw_knots`. pump: shape (n,) or (1,), index into knots. last_step: (8, n) or (8, 1), the end of each
+    mode's life; infinite where a mode does not wear. step: (n,).
     """
     place = step * np.float32(KNOTS) / last_step
-    np.minimum(place, np.float32(KNOTS), out=place)
-    knot = place.astype(np.int64)
-    place -= knot
+    # against a row, not a number: numpy has no vector instructions for an extreme against a single number
+    np.minimum(place, np.full_like(step, KNOTS), out=place)
+    knot = np.trunc(place)
+    runs = _between_knots(knot, pump)
+    mode, row = np.divmod(runs.first, len(step))
+    at = (np.broadcast_to(pump, step.shape)[row] * len(MODES) + mode) * TABLE_KNOTS
+    at += knot.reshape(-1)[runs.first].astype(np.int64)
     flat = knots.reshape(-1)
-    knot += pump * (len(MODES) * TABLE_KNOTS)
-    knot += (np.arange(len(MODES)) * TABLE_KNOTS)[:, None]
-    left = flat.take(knot)
-    right: Float32Array = flat[1:].take(knot)
-    right -= left
-    right *= place
-    right += left
-    return right
+    left = flat[at]
+    place -= knot
+    place *= runs.spread(flat[at + 1] - left).reshape(place.shape)
+    place += runs.spread(left).reshape(place.shape)
+    return place
+
+
+def _between_knots(knot: Float32Array, pump: IntArray) -> Runs:
+    """Runs of the raveled rows of (8, n) in which one pump's mode lies between the same two knots."""
+    begins = np.ones(knot.shape, dtype=np.bool_)
+    np.not_equal(knot[:, 1:], knot[:, :-1], out=begins[:, 1:])
+    if len(pump) > 1:
+        begins[:, 1:] |= pump[1:] != pump[:-1]
+    return Runs.beginning(begins.reshape(-1))
