@@ -36,8 +36,8 @@ class LivesPlan:
 
     seed: int = 7
     stress: int = 320
-    accelerated: int = 64
-    nominal: int = 10
+    accelerated: int = 128
+    nominal: int = 12
     sensor_fault_share: float = 0.6
     disturbance_share: float = 0.7
 

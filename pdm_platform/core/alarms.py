@@ -18,9 +18,11 @@ FLAG_SEVERITIES: Final = {SENSOR_FAULT: 200, NOVELTY: 250}
 RAISE_AFTER_READINGS: Final = 3
 CLEAR_AFTER_READINGS: Final = 10
 # Wear takes a share of a life, a passing disturbance takes minutes: the longer a pump has been watched, the longer a
-# worse state must last before it is an alarm, up to so many readings.
-_RAISE_SHARE: Final = 1 / 50
-_RAISE_AT_MOST: Final = 60
+# worse state must last before it is an alarm, by level, up to so many readings. A failure that is near leaves less time
+# than a first sign: with 1/50 for it, too, 1 % fewer failures are warned of with 5 % of the life left.
+_RAISE_SHARES: Final = (1 / 50, 1 / 200, 1 / 200)
+_CLEAR_SHARE: Final = 1 / 50
+_LAST_AT_MOST: Final = 60
 # severity of each condition at each level; a flag has one level, and the others are never reached
 _LEVELS: Final = tuple(STATES.index(state) for state in SEVERITIES)
 _SEVERITY_OF: Final = np.array([[*SEVERITIES.values()], *([severity] * 3 for severity in FLAG_SEVERITIES.values())])
@@ -31,7 +33,7 @@ _AT_OR_ABOVE, _HEALTHY_RUN, _SEVERITY, _SEEN = "at_or_above", "healthy_run", "se
 class AlarmStates(StatesTable):
     """Of each condition: readings in a row at or above each level, normal ones, and the active severity (0: none)."""
 
-    CONTRACT: ClassVar = f"alarms-3-{RAISE_AFTER_READINGS}-{CLEAR_AFTER_READINGS}-{','.join(CONDITIONS)}"
+    CONTRACT: ClassVar = f"alarms-4-{RAISE_AFTER_READINGS}-{CLEAR_AFTER_READINGS}-{','.join(CONDITIONS)}"
     COLUMNS: ClassVar = {
         _AT_OR_ABOVE: Column((len(CONDITIONS), len(_LEVELS)), np.int64, 0),
         _HEALTHY_RUN: Column((len(CONDITIONS),), np.int64, 0),
@@ -67,9 +69,9 @@ def fold(
 
     state_index: (n,) into STATES; sensor_fault, novel: (n,), the two flags; anew: (n,) the first reading of a pump's
     life, as after maintenance, from which on readings are counted. An alarm is raised, or raised further, by 3
-    consecutive readings at or above a level (of the pump's state: or by a fiftieth of those seen, up to 60), and
-    cleared by as many consecutive normal ones, 10 at least; in between it stays as it is. A reading that is late or
-    delivered again changes nothing. Raises ValueError where the lengths differ.
+    consecutive readings at or above a level (of the pump's state: or by a fiftieth of those seen, for what is severe by
+    a two-hundredth, up to 60), and cleared by 10 consecutive normal ones, or a fiftieth; in between it stays as it is.
+    A reading that is late or delivered again changes nothing. Raises ValueError where the lengths differ.
     """
     if len(state_index) != len(time_ns):
         raise ValueError(f"{len(state_index)} states, but {len(time_ns)} times")
@@ -97,17 +99,21 @@ def _step(states: AlarmStates, rows: IntArray, levels: IntArray) -> tuple[IntArr
     was: IntArray = states[_SEVERITY][rows]
     seen = states[_SEEN][rows] + 1
     states[_SEEN][rows] = seen
-    lasting = np.minimum((seen * _RAISE_SHARE).astype(np.int64), _RAISE_AT_MOST)[:, None] * _IS_STATE
-    raise_after = np.maximum(lasting, RAISE_AFTER_READINGS)
-    clear_after = np.maximum(lasting, CLEAR_AFTER_READINGS)
     now = was.copy()
     for column, level in enumerate(_LEVELS):
         count = np.where(levels >= level, states[_AT_OR_ABOVE][rows, :, column] + 1, 0)
         states[_AT_OR_ABOVE][rows, :, column] = count
         severity = _SEVERITY_OF[:, column]
-        now = np.where((count >= raise_after) & (now < severity), severity, now)
+        lasts = count >= _lasting(seen, _RAISE_SHARES[column], RAISE_AFTER_READINGS)
+        now = np.where(lasts & (now < severity), severity, now)
     healthy_run = np.where(levels == 0, states[_HEALTHY_RUN][rows] + 1, 0)
     states[_HEALTHY_RUN][rows] = healthy_run
-    now = np.where(healthy_run >= clear_after, 0, now)
+    now = np.where(healthy_run >= _lasting(seen, _CLEAR_SHARE, CLEAR_AFTER_READINGS), 0, now)
     states[_SEVERITY][rows] = now
     return was, now
+
+
+def _lasting(seen: IntArray, share: float, at_least: int) -> IntArray:
+    """Readings in a row that a condition must last, shape (rows, conditions); seen: (rows,) readings of each pump."""
+    of_state = np.minimum((seen * share).astype(np.int64), _LAST_AT_MOST)[:, None] * _IS_STATE
+    return np.maximum(of_state, at_least)

@@ -15,12 +15,11 @@ from typing import ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pdm_platform.core.signal_memory import STEADY_SHARE
 from pdm_platform.core.signals import AGE_HOURS, SignalSpec
 from pdm_platform.core.states_table import BoolArray, Column, FloatArray, IntArray, StatesTable
 
 _ALGORITHM: Final = "departure-1"
-# a quantity that moved less than this share of its level while it was learnt was rounded, not steady
-_STEADY_SHARE: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +204,7 @@ class _Known:
     def _scale(self, settings: Settings) -> FloatArray:
         """Unit of departure of short and medium level, (m, 2, quantities); NaN for a quantity that was always 0."""
         noise = settings.noise_share * self.noise
-        relative = np.maximum(np.asarray(settings.relative_floor or 0.0), _STEADY_SHARE) * self.base
+        relative = np.maximum(np.asarray(settings.relative_floor or 0.0), STEADY_SHARE) * self.base
         learnt = np.sqrt(self.reach * self.reach + (noise * noise + relative * relative))
         scale = np.maximum(learnt, np.asarray(settings.floor or 0.0))
         return np.where(scale > 0.0, scale, np.nan)

@@ -17,14 +17,22 @@ MEDIUM_READINGS: Final = 16
 BASELINE_READINGS: Final = 30
 # the long level looks back over the last quarter of what was seen, so a life of minutes and one of months look alike
 _LONG_SHARE: Final = 4.0
+# the slow level over the last sixteenth: the longer a life, the calmer a level can be told while it is still news
+_SLOW_SHARE: Final = 16.0
 # A level takes in the median of the last three readings: a lone glitch moves nothing, and a step is taken over with its
 # second reading. Bounding what a reading may move a level by would do the first and fail at the second; a median of
 # five loses the last digit of quantised sensors (on a valve rig F1 of novelty .857 instead of .872).
 _RECENT: Final = ("recent_1", "recent_2")
 _CHECK_SHARE: Final = 1.0 / 16.0
 _SPIKE_DEVIATIONS: Final = 3.0
+# A step is under way from where the short level leaves the medium one by so many deviations of a reading until it is
+# back within so many. The short level itself scatters by about 0.4 of them.
+_STEP_DEVIATIONS, _STEP_ENDS_DEVIATIONS = 1.5, 0.5
+# a baseline steadier than this share of its level is rounding, not noise
+STEADY_SHARE: Final = 0.001
 _QUANTITY: Final = (
-    *("count", *_RECENT, "short", "medium", "long", "variance_short", "variance", "baseline", "baseline_variance"),
+    *("count", *_RECENT, "short", "medium", "slow", "long", "variance_short", "variance"),
+    *("baseline", "baseline_variance", "stepping", "gradual"),
 )
 _RAW: Final = ("last", "repeat_run", "repeat_share", "missing_share", "spike_share")
 _DEVICE: Final = ("seen", "lag_short_h", "lag_medium_h", "lag_long_h", "age_h", "since_run_h", "interval_h")
@@ -44,9 +52,11 @@ def columns(quantities: int, channels: int) -> dict[str, Column]:
 class Memory:
     """The memory of m devices as arrays of shape (quantities, m), (channels, m) or (1, m), while readings come in.
 
-    count: known readings of each quantity. recent_*: the last two. short, medium, long: exponentially weighted means
-    over about 5 and 16 readings, and over the last quarter of all. variance_short, variance: of the readings about the
-    short level, over 5 and 16. baseline, baseline_variance: mean and variance of the first 30 readings. repeat_run:
+    count: known readings of each quantity. recent_*: the last two. short, medium, slow, long: exponentially weighted
+    means over about 5 and 16 readings, over the last sixteenth of all (16 at least), and over the last quarter.
+    variance_short, variance: of the readings about the short level, over 5 and 16. baseline, baseline_variance: mean
+    and variance of the first 30 readings. stepping: 1 while the level steps. gradual: by how much the medium level has
+    moved since the baseline while it did not step: wear creeps, a change of duty or a disturbance steps. repeat_run:
     readings in a row that equal the one before; the shares are over about 16 readings. lag_*_h: mean age in hours of
     what a level holds. age_h: hours since the first reading. since_run_h: hours since the last one that counted.
     interval_h: between readings.
@@ -57,11 +67,14 @@ class Memory:
     recent_2: FloatArray
     short: FloatArray
     medium: FloatArray
+    slow: FloatArray
     long: FloatArray
     variance_short: FloatArray
     variance: FloatArray
     baseline: FloatArray
     baseline_variance: FloatArray
+    stepping: FloatArray
+    gradual: FloatArray
     last: FloatArray
     repeat_run: FloatArray
     repeat_share: FloatArray
@@ -137,12 +150,23 @@ class Memory:
         self.variance_short[...] = (1.0 - short) * (self.variance_short + short * square)
         self.variance[...] = (1.0 - medium) * (self.variance + medium * square)
         self.short += short * off
-        self.medium += np.where(known, medium * (taken - self.medium), 0.0)
+        moved = np.where(known, medium * (taken - self.medium), 0.0)
+        self.medium += moved
+        slow = np.where(known, np.minimum(medium, _SLOW_SHARE / (count + (_SLOW_SHARE - 1.0))), 0.0)
+        self.slow += np.where(known, slow * (taken - self.slow), 0.0)
         self.long += np.where(known, long * (taken - self.long), 0.0)
         forming = known & (self.count <= BASELINE_READINGS)
         self.baseline += np.where(forming, first * (taken - self.baseline), 0.0)
         grown = self.baseline_variance + first * (square - self.baseline_variance)
         self.baseline_variance[...] = np.where(forming, grown, self.baseline_variance)
+        self._creep(moved, known, known & ~forming)
+
+    def _creep(self, moved: FloatArray, known: BoolArray, formed: BoolArray) -> None:
+        """Whether the level steps, and how far it has crept. moved: by how much the medium level did just now."""
+        noise = np.maximum(np.sqrt(self.baseline_variance), STEADY_SHARE * np.abs(self.baseline))
+        limit = np.where(self.stepping > 0.0, _STEP_ENDS_DEVIATIONS, _STEP_DEVIATIONS) * noise
+        self.stepping[...] = np.where(known, np.abs(self.short - self.medium) > limit, self.stepping)
+        self.gradual += np.where(formed & (self.stepping == 0.0), moved, 0.0)
 
     def _middle(self, values: FloatArray, known: BoolArray, newest: BoolArray) -> FloatArray:
         """Median of the last three known readings; and remember the newest."""

@@ -13,25 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdm_platform.core import signal_memory
-from pdm_platform.core.signal_memory import BASELINE_READINGS, Memory
+from pdm_platform.core.signal_memory import BASELINE_READINGS, STEADY_SHARE, Memory
 from pdm_platform.core.states_table import LAST_TIME, Batch, BoolArray, Column, FloatArray, IntArray, StatesTable
 
 FeatureArray = NDArray[np.float32]
 INTERVAL_S: Final = "interval_s"
 AGE_HOURS: Final = "age_hours"
 LAGS_HOURS: Final = ("lag_short_hours", "lag_medium_hours", "lag_long_hours")
-_ALGORITHM: Final = "signal-memory-2"
+_ALGORITHM: Final = "signal-memory-3"
 _OF_A_QUANTITY: Final = (
     *("level", "medium", "long", "baseline", "spread", "change", "change_medium", "z", "spread_ratio"),
-    *("delta", "trend", "progress"),
+    *("delta", "trend", "progress", "change_slow", "gradual"),
 )
 _OF_A_CHANNEL: Final = ("off", "repeat_run", "repeat_share", "missing_share", "spike_share")
 _OF_A_DEVICE: Final = ("readings_seen", "running", "gap_ratio", INTERVAL_S, AGE_HOURS, *LAGS_HOURS)
 _MAINTAINED: Final = "maintained_ns"
 _S_PER_HOUR: Final = 3_600.0
 _REPEATS_TOLD: Final = 30.0
-# a baseline steadier than this share of its level is rounding, not noise
-_STEADY_SHARE: Final = 0.001
 
 
 def _nothing_derived(channels: FloatArray) -> FloatArray:
@@ -200,7 +198,7 @@ def _features(
     known = memory.count > 0.0
     scale = np.abs(memory.baseline)
     scale = np.where(scale > 0.0, scale, np.nan)
-    noise = np.maximum(np.sqrt(memory.baseline_variance), _STEADY_SHARE * scale)
+    noise = np.maximum(np.sqrt(memory.baseline_variance), STEADY_SHARE * scale)
     noise = np.where(noise > 0.0, noise, np.nan)
     change = (memory.short - memory.baseline) / scale
     progress = memory.medium - memory.long
@@ -220,6 +218,8 @@ def _features(
             (memory.short - memory.medium) / noise,
             progress / noise,
             per_hour * memory.age_h / scale,
+            (memory.slow - memory.baseline) / scale,
+            memory.gradual / scale,
             (raw - memory.short[:channels]) / noise[:channels],
             np.minimum(memory.repeat_run, _REPEATS_TOLD),
             memory.repeat_share,

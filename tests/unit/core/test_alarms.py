@@ -78,21 +78,25 @@ def test_after_it_was_cleared_it_can_be_raised_again() -> None:
 
 
 @pytest.mark.parametrize("watched", [0, 100, 500, 1_000, 2_900, 5_000, 20_000])
-def test_a_pump_watched_longer_needs_a_fiftieth_as_many_readings_up_to_sixty(watched: int) -> None:
-    changes = fold_one([HEALTHY] * watched + [WARNING] * 100)
+@pytest.mark.parametrize(("state", "severity", "part"), [(WARNING, 300, 50), (FAULTY, 700, 200), (BROKEN, 900, 200)])
+def test_a_pump_watched_longer_needs_a_part_as_many_readings_up_to_sixty(
+    state: int, severity: int, part: int, watched: int
+) -> None:
+    changes = fold_one([HEALTHY] * watched + [state] * 100)
 
-    needed = changes[0].row - watched + 1
+    needed = next(change.row for change in changes if change.severity == severity) - watched + 1
     expected = next(
         count
         for count in range(RAISE_AFTER_READINGS, 100)
-        if count >= min((watched + count) // 50, LONGEST_CONFIRMATION)
+        if count >= min((watched + count) // part, LONGEST_CONFIRMATION)
     )
     assert needed == expected
     assert RAISE_AFTER_READINGS <= needed <= LONGEST_CONFIRMATION
 
 
 def test_a_passing_disturbance_of_a_pump_watched_long_is_no_alarm() -> None:
-    assert fold_one([HEALTHY] * 2_000 + [FAULTY] * 35 + [HEALTHY] * 100) == []
+    assert fold_one([HEALTHY] * 2_000 + [WARNING] * 35 + [HEALTHY] * 100) == []
+    assert fold_one([HEALTHY] * 2_000 + [FAULTY] * 9 + [HEALTHY] * 100) == []
 
 
 def test_what_took_long_to_raise_takes_as_long_to_clear() -> None:

@@ -14,12 +14,12 @@ from pdm_platform.contract.times import NS_PER_S
 from pdm_platform.core import alarms, monitoring
 from pdm_platform.core.alarms import AlarmChange
 from pdm_platform.core.features import FEATURE_NAMES
-from pdm_platform.core.monitoring import SEVERE_FROM_SHARE, FleetState
+from pdm_platform.core.monitoring import FleetState
 from pdm_platform.core.serving import ServingModel, ServingOutput
 from tests.small_fleet import NEW_PUMP, NOISE
 
 HEALTHY, WARNING, FAULTY, BROKEN = range(4)
-LATE, EARLY, UNTOLD = SEVERE_FROM_SHARE, SEVERE_FROM_SHARE - 0.01, np.nan
+UNTOLD = np.nan
 LEARNT = 30
 
 
@@ -75,33 +75,37 @@ def watched(
 
 
 @pytest.mark.parametrize(
-    ("state", "share", "level"),
+    ("state", "health_percent", "share", "level"),
     [
-        (HEALTHY, UNTOLD, HEALTHY),
-        (WARNING, UNTOLD, WARNING),
-        (FAULTY, UNTOLD, WARNING),
-        (BROKEN, UNTOLD, WARNING),
-        (HEALTHY, EARLY, HEALTHY),
-        (BROKEN, EARLY, WARNING),
-        (WARNING, LATE, FAULTY),
-        (FAULTY, LATE, FAULTY),
-        (BROKEN, LATE, BROKEN),
-        (BROKEN, 1.0, BROKEN),
+        (HEALTHY, 100.0, UNTOLD, HEALTHY),
+        (WARNING, 100.0, UNTOLD, WARNING),
+        (FAULTY, 100.0, UNTOLD, WARNING),
+        (BROKEN, 100.0, UNTOLD, WARNING),
+        (BROKEN, 100.0, 0.79, WARNING),
+        (BROKEN, 100.0, 0.81, BROKEN),
+        (FAULTY, 21.0, UNTOLD, WARNING),
+        (FAULTY, 19.0, UNTOLD, FAULTY),
+        (HEALTHY, 0.0, 0.79, HEALTHY),
+        (HEALTHY, 0.0, 0.81, FAULTY),
     ],
 )
-def test_only_a_pump_that_consumed_most_of_its_life_is_worth_a_visit_today(
-    state: int, share: float, level: int
+def test_only_a_pump_that_is_far_gone_by_most_of_what_is_told_is_worth_a_visit_today(
+    state: int, health_percent: float, share: float, level: int
 ) -> None:
-    assert monitoring.alarm_level(said(states=state, consumed_share=share)).tolist() == [level]
+    output = said(states=state, health_percent=health_percent, consumed_share=share)
+
+    assert monitoring.alarm_level(output).tolist() == [level]
 
 
-@pytest.mark.parametrize("state", [FAULTY, BROKEN])
-def test_while_a_sensor_lies_its_pump_is_at_most_worth_a_warning(state: int) -> None:
-    assert monitoring.alarm_level(said(states=state, consumed_share=1.0, lies=True)).tolist() == [WARNING]
+@pytest.mark.parametrize(("health_percent", "level"), [(80.0, WARNING), (79.0, BROKEN)])
+def test_while_a_sensor_lies_its_pump_must_be_further_gone(health_percent: float, level: int) -> None:
+    output = said(states=BROKEN, health_percent=health_percent, consumed_share=1.0, lies=True)
+
+    assert monitoring.alarm_level(output).tolist() == [level]
 
 
 def test_levels_are_told_reading_by_reading() -> None:
-    output = said(3, states=[HEALTHY, BROKEN, BROKEN], consumed_share=[UNTOLD, UNTOLD, LATE])
+    output = said(3, states=[HEALTHY, BROKEN, BROKEN], consumed_share=[UNTOLD, UNTOLD, 1.0])
 
     assert monitoring.alarm_level(output).tolist() == [HEALTHY, WARNING, BROKEN]
 
