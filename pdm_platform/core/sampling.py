@@ -30,13 +30,13 @@ def thinned(part: pa.Table, *, rows_per_device: int, seed: int) -> pa.Table:
     if (ends - starts).max() <= rows_per_device:
         return part
     kept = [
-        start + evenly(end - start, rows_per_device, seed=seed, key=device)
+        start + drawn_evenly(end - start, rows_per_device, seed=seed, key=device)
         for start, end, device in zip(starts.tolist(), ends.tolist(), runs.values.to_pylist(), strict=True)
     ]
     return part.take(pa.array(np.concatenate(kept)))
 
 
-def evenly(rows: int, most: int, *, seed: int, key: str) -> IntArray:
+def drawn_evenly(rows: int, most: int, *, seed: int, key: str) -> IntArray:
     """Positions of at most `most` of `rows` rows, ascending, one drawn from each of as many equal stretches."""
     if rows <= most:
         return np.arange(rows, dtype=np.int64)

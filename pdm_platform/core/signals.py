@@ -128,18 +128,15 @@ def fold(
         raise ValueError(f"channels have shape {channels.shape}, expected ({len(device_ids)}, {len(spec.channels)})")
     batch = states.arrange(device_ids, time_ns)
     turns = _Turns(batch)
-    raw = np.ascontiguousarray(np.where(np.isfinite(channels), channels, np.nan)[batch.order[turns.order]].T)
+    order = batch.order[turns.order]
+    raw = np.ascontiguousarray(np.where(np.isfinite(channels), channels, np.nan)[order].T)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        values = np.concatenate([raw, spec.derive(raw)])
-        values[~np.isfinite(values)] = np.nan
-        times = np.asarray(time_ns, np.int64)[batch.order[turns.order]]
+        values = _quantities(spec, raw)
+        times = np.asarray(time_ns, np.int64)[order]
         newer, running = batch.newer[turns.order], spec.running(raw)
         rows = batch.rows[turns.longest_first]
         memory, last_ns = states.gather(rows), states[LAST_TIME][rows].copy()
-        serviced = np.zeros_like(times) if maintained_ns is None else np.asarray(maintained_ns, np.int64)
-        serviced = serviced[batch.order[turns.order]]
-        serviced = np.where(serviced > times, 0, serviced)  # it cannot have been yet
-        known_service = states[_MAINTAINED][rows].copy()
+        serviced, known_service = _serviced(maintained_ns, times, order), states[_MAINTAINED][rows].copy()
         features = np.empty((len(times), len(spec.feature_names)), np.float32)
         for part in turns.slices:
             now = slice(part.stop - part.start)
@@ -159,8 +156,22 @@ def fold(
     states[_MAINTAINED][rows] = known_service
     states.advance(batch, time_ns)
     unturned = np.empty_like(features)
-    unturned[batch.order[turns.order]] = features
+    unturned[order] = features
     return unturned
+
+
+def _quantities(spec: SignalSpec, raw: FloatArray) -> FloatArray:
+    values = np.concatenate([raw, spec.derive(raw)])
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def _serviced(maintained_ns: IntArray | None, times: IntArray, order: IntArray) -> IntArray:
+    """When each reading says its device was last maintained, in order; 0 where it does not, or tells of the future."""
+    if maintained_ns is None:
+        return np.zeros_like(times)
+    told = np.asarray(maintained_ns, np.int64)[order]
+    return np.where(told > times, 0, told)
 
 
 class _Turns:

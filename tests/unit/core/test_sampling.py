@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdm_platform.contract.measurements import DEVICE
-from pdm_platform.core.sampling import evenly, thinned
+from pdm_platform.core.sampling import drawn_evenly, thinned
 
 
 def history(**rows: int) -> pa.Table:
@@ -58,7 +58,7 @@ def test_another_seed_draws_other_rows_and_the_same_the_same() -> None:
 
 @given(st.integers(0, 5_000), st.integers(1, 300), st.integers(0, 9))
 def test_positions_ascend_are_distinct_and_never_more_than_allowed(rows: int, most: int, seed: int) -> None:
-    kept = evenly(rows, most, seed=seed, key="a")
+    kept = drawn_evenly(rows, most, seed=seed, key="a")
 
     assert len(kept) == min(rows, most)
     assert (np.diff(kept) > 0).all()
