@@ -114,7 +114,7 @@ def stacked(panel: timeseries.Panel, *, bars: bool = False) -> timeseries.Panel:
     return panel.draw_style(GraphDrawStyle.BARS) if bars else panel
 
 
-def dressed(panel: timeseries.Panel, looks: Mapping[str, Sequence[DynamicConfigValue]]) -> timeseries.Panel:
+def dressed(panel: P, looks: Mapping[str, Sequence[DynamicConfigValue]]) -> P:
     """The same with properties for single series, by their name."""
     for name, properties in looks.items():
         panel.override_by_name(name, list(properties))

@@ -128,7 +128,9 @@ def bands() -> statetimeline.Panel:
         height=6,
         mappings=[*mode_names(), *channel_names(), *texts({"1": ("yes", DOUBT)})],
     )
-    return panel.show_value(VisibilityMode.AUTO)
+    # coloured by limits, a number would be shown as the limits that it lies between
+    dress = {name: [coloured(DOUBT)] for _, name in marked}
+    return dressed(panel.show_value(VisibilityMode.AUTO), dress)
 
 
 def mode_probability() -> timeseries.Panel:
