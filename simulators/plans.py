@@ -35,9 +35,9 @@ class LivesPlan:
     """
 
     seed: int = 7
-    stress: int = 320
-    accelerated: int = 128
-    nominal: int = 12
+    stress: int = 480
+    accelerated: int = 192
+    nominal: int = 16
     sensor_fault_share: float = 0.6
     disturbance_share: float = 0.7
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pdm_platform.contract.errors import SettingsError
 from pdm_platform.contract.failure_modes import Disturbance, FailureMode, SensorFault
 from pdm_platform.contract.payloads import Labelled, decode
-from pdm_platform.contract.states import STATES, State, state_of
+from pdm_platform.contract.states import STATES, State, state_index, state_of
 from pdm_platform.contract.times import NS_PER_MS, time_ns_of
 from pdm_platform.contract.topics import Kind, Topics
 from simulators.lives import SPAN_MS, Lives
@@ -61,10 +61,12 @@ def test_topic_payload_and_state_agree() -> None:
 
 
 def test_the_default_plan_has_enough_of_every_state() -> None:
-    states = Counter(payload.ground_truth for _, payload in payloads_of(LivesPlan()))
+    lives = Lives.lay_out(LivesPlan(), END_NS)
+    readings = lives.fleet.readings(lives.pump, lives.step)
+    rows = np.bincount(state_index(readings.health_percent), minlength=len(STATES))
 
-    assert 150_000 < states.total() < 250_000
-    assert all(states[state] > 3_000 for state in STATES)
+    assert 300_000 < rows.sum() < 400_000
+    assert rows.min() > 5_000
 
 
 def test_a_plan_of_sixty_lives_has_every_failure_mode_sensor_fault_and_disturbance() -> None:
