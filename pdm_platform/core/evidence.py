@@ -30,11 +30,19 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
 
 
-def decide(metrics: Mapping[str, float], evidence: bytes | None, *, version: str, production: str | None) -> list[Gate]:
+def decide(
+    metrics: Mapping[str, float],
+    evidence: bytes | None,
+    *,
+    version: str,
+    production: str | None,
+    comparable: bool = True,
+) -> list[Gate]:
     """All conditions that a version must meet to serve, by its own evidence.
 
-    metrics: of its manifest; evidence: its `comparison.json`; production: what serves now. Raises PromotionRefusedError
-    where it was measured beside another version than the one that serves.
+    metrics: of its manifest; evidence: its `comparison.json`; production: what serves now; comparable: whether that can
+    be run on the same features. Raises PromotionRefusedError where it was measured beside another version than the one
+    that serves, or not on unseen pumps although that was possible.
     """
     judged = gates(metrics)
     if production in (None, version):
@@ -48,6 +56,8 @@ def decide(metrics: Mapping[str, float], evidence: bytes | None, *, version: str
     if found.production != production:
         beside = found.production or "no version"
         raise PromotionRefusedError(f"{version} was measured beside {beside}, but {production} serves", hint=_AGAIN)
+    if comparable and found.unseen_pumps is None:
+        raise PromotionRefusedError(f"{version} was not measured on unseen pumps beside {production}", hint=_AGAIN)
     for name, pair in (("unseen_pumps", found.unseen_pumps), ("live_window", found.live_window)):
         if pair is not None:
             judged += compare(pair.candidate, pair.production, measured_on=name)

@@ -31,6 +31,7 @@ from pdm_platform.stores.manifest import (
 __all__ = ["Action", "LedgerEntry", "Manifest", "ManifestFacts", "Registry", "Verified"]
 
 LOCK_TIMEOUT_S = 60
+WHATEVER = "*"  # no version is named so
 _VERSION = re.compile(r"v\d{8}T\d{6}-[0-9a-f]{8}", re.ASCII)
 
 
@@ -113,17 +114,31 @@ class Registry:
         return verify_folder(self.folder(version))
 
     def promote(
-        self, version: str, *, actor: str, reason: str, evidence: dict[str, float | None] | None = None
+        self,
+        version: str,
+        *,
+        actor: str,
+        reason: str,
+        evidence: dict[str, float | None] | None = None,
+        beside: str | None = WHATEVER,
     ) -> ModelPointer:
         """Put a version into production once it is verified. In production already, nothing changes.
 
-        evidence: what was observed of each gate, for the ledger.
+        evidence: what was observed of each gate, for the ledger. beside: the version in production for which that was
+        decided, None for none.
 
-        Raises RegistryError where there is no such version or actor or reason is empty; IntegrityError.
+        Raises RegistryError where there is no such version, actor or reason is empty, or another version than `beside`
+        has come into production meanwhile; IntegrityError.
         """
         with self._locked("promote in"):
             verified = verify_folder(self.folder(version))
             now = self.production()
+            serving = None if now is None else now.version
+            if beside not in (WHATEVER, serving):
+                raise RegistryError(
+                    f"{version} was to replace {beside or 'no version'}, but {serving or 'none'} serves by now",
+                    hint="Materialise 'model_evaluation' again: it measures the version beside the one that serves.",
+                )
             if now is not None and now.version == version:
                 self.load(now)
                 return now

@@ -52,8 +52,15 @@ def test_one_that_is_worse_on_either_is_refused_naming_where(measure: str) -> No
     assert found == [f"cost_no_worse_on_{measure}", f"missed_failures_no_worse_on_{measure}"]
 
 
-def test_what_could_not_be_measured_decides_nothing() -> None:
-    assert failed(evidence()) == []
+def test_a_live_window_without_truth_decides_nothing() -> None:
+    assert failed(evidence(unseen_pumps=ALIKE)) == []
+
+
+def test_unseen_pumps_must_have_been_judged_unless_what_serves_cannot_run_any_more() -> None:
+    with pytest.raises(PromotionRefusedError, match="v2 was not measured on unseen pumps beside v1"):
+        decide(GOOD_METRICS, evidence(live_window=ALIKE), version="v2", production="v1")
+
+    assert decide(GOOD_METRICS, evidence(), version="v2", production="v1", comparable=False) == gates(GOOD_METRICS)
 
 
 def test_gates_of_its_own_hold_beside_another_version_too() -> None:

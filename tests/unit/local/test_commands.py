@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import PromotionRefusedError, SettingsError
 from pdm_platform.contract.measurements import PUMP_LABELS, PUMP_TELEMETRY, Measurement
-from pdm_platform.core.evidence import Evidence
+from pdm_platform.core.evidence import Evidence, Pair
 from pdm_platform.local import doctor
 from pdm_platform.local.config import PARTS, markdown_table, print_settings
 from pdm_platform.local.export import balance, run_export
@@ -30,6 +30,7 @@ from pdm_platform.local.models import list_versions, promote_version, roll_back,
 from pdm_platform.local.processes import free_port, pdmctl
 from pdm_platform.stores.registry import Manifest, Registry
 from pdm_platform.stores.sqlite import SqliteStore
+from tests.good_evidence import MEASURED
 
 Registered = Callable[..., tuple[Registry, Manifest]]
 START_NS = 1_800_000_000 * 10**9
@@ -178,7 +179,8 @@ def test_without_a_broker_a_promotion_holds_and_says_that_services_look_themselv
 ) -> None:
     monkeypatch.setattr("pdm_platform.local.models._CONNECT_WITHIN_S", 0.2)
     registry, old = registered(home / "registry")
-    beside = msgspec.json.encode(Evidence(production=old.version))
+    alike = Pair(candidate=MEASURED, production=MEASURED)
+    beside = msgspec.json.encode(Evidence(production=old.version, unseen_pumps=alike))
     _, new = registered(home / "registry", comparison_json=beside)
 
     promote_version(old.version, "first")

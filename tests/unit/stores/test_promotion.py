@@ -18,7 +18,12 @@ WORSE = Pair({**MEASURED, "cost_per_pump_year": 3_000.0}, MEASURED)
 
 
 def version(
-    folder: Path, content: bytes, *, metrics: dict[str, float] | None = None, evidence: Evidence | None = None
+    folder: Path,
+    content: bytes,
+    *,
+    metrics: dict[str, float] | None = None,
+    evidence: Evidence | None = None,
+    feature_contract: str = "f" * 64,
 ) -> str:
     """Registers a version whose one model is `content`; returns its name."""
     staged = folder / f"staged-{content.hex()}"
@@ -27,7 +32,7 @@ def version(
     if evidence is not None:
         (staged / EVIDENCE_FILE).write_bytes(msgspec.json.encode(evidence))
     facts = ManifestFacts(
-        feature_contract="f" * 64,
+        feature_contract=feature_contract,
         feature_names=["rpm"],
         classes=["HEALTHY"],
         libraries={},
@@ -91,10 +96,14 @@ def test_a_candidate_as_good_as_what_serves_takes_its_place(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("measured", "why"),
     [
-        ({"live_window": WORSE}, r"cost_no_worse_on_live_window: observed 3000\.0, expected <= 2040"),
+        (
+            {"unseen_pumps": ALIKE, "live_window": WORSE},
+            r"cost_no_worse_on_live_window: observed 3000\.0, expected <= 2040",
+        ),
         ({"unseen_pumps": WORSE, "live_window": ALIKE}, "cost_no_worse_on_unseen_pumps"),
         ({"production": "v20200101T000000-00000000"}, "was measured beside v20200101T000000-00000000"),
         ({"production": None}, "was measured beside no version"),
+        ({"live_window": ALIKE}, "was not measured on unseen pumps"),
         (None, "was never measured beside"),
     ],
 )
@@ -112,6 +121,27 @@ def test_a_candidate_that_is_not_shown_to_be_as_good_is_refused_and_the_old_one_
     last = registry.ledger()[-1]
     assert serving(registry) == first
     assert (last.action, last.from_version, last.to_version) == (Action.REFUSE, first, second)
+
+
+def test_a_version_of_a_new_release_takes_the_place_of_one_that_it_cannot_run(tmp_path: Path) -> None:
+    registry, first = registry_in(tmp_path), version(tmp_path, b"1", feature_contract="0" * 64)
+    promote_on_evidence(registry, first, **WHO_AND_WHY)
+    second = version(tmp_path, b"2", evidence=Evidence(production=first))
+
+    promote_on_evidence(registry, second, **WHO_AND_WHY)
+
+    assert serving(registry) == second
+
+
+def test_what_was_decided_beside_another_version_moves_nothing(tmp_path: Path) -> None:
+    registry, first, second = registry_in(tmp_path), version(tmp_path, b"1"), version(tmp_path, b"2")
+    registry.promote(first, **WHO_AND_WHY)
+
+    with pytest.raises(RegistryError, match=f"{second} was to replace no version, but {first} serves by now"):
+        registry.promote(second, **WHO_AND_WHY, beside=None)
+
+    assert serving(registry) == first
+    assert registry.promote(second, **WHO_AND_WHY, beside=first).version == second
 
 
 def test_a_version_measured_before_the_last_promotion_must_be_measured_again(tmp_path: Path) -> None:
