@@ -17,8 +17,10 @@ IntArray = NDArray[np.int64]
 COVERAGE: Final = 0.9
 # Levels of prediction with residuals of their own: near the end of life a model errs less than halfway.
 LEVELS: Final = 5
-# A group with fewer lives borrows from all lives: a quantile of so few residuals would be their maximum.
-_OWN_LIVES: Final = 8.0
+# A group with fewer lives borrows most from all lives: below 19 a quantile is the largest residual, and 90 % intervals
+# held 97 to 98 % of 16 unseen lives of a speed that had 11 to learn from. Drawn to all lives by the squares it was 92
+# to 94 %, with intervals a quarter narrower.
+_OWN_LIVES: Final = 24.0
 _PARTS: Final = 5
 
 
@@ -95,7 +97,7 @@ def calibrated(
             by_group[member, index] = pooled
             if own.any():
                 lives = len(np.unique(life[own]))
-                share = lives / (lives + _OWN_LIVES)
+                share = lives**2 / (lives**2 + _OWN_LIVES**2)
                 by_group[member, index] += share * (_quantiles(missed[own], life[own], coverage) - pooled)
     return Offsets(edges, by_group)
 
