@@ -258,14 +258,14 @@ def test_a_bad_payload_gets_no_prediction_and_stops_nothing(plant: Plant) -> Non
 
 
 @pytest.mark.usefixtures("serving")
-def test_a_pump_first_seen_worn_raises_an_alarm_though_nothing_is_known_of_its_life(plant: Plant) -> None:
+def test_a_pump_first_seen_worn_raises_the_severest_alarm_though_nothing_is_known_of_its_life(plant: Plant) -> None:
     for number in range(3):
         plant.publish("worn", {**WORN, "measurement_id": number})
 
     plant.until(lambda: plant.payloads("factory/pumps/worn/alarms"), "an alarm")
 
     [alarm] = plant.payloads("factory/pumps/worn/alarms")
-    assert (alarm["active"], alarm["severity"], alarm["state"]) == (True, 300, "BROKEN")
+    assert (alarm["active"], alarm["severity"], alarm["state"]) == (True, 900, "BROKEN")
 
 
 @pytest.mark.usefixtures("serving")
