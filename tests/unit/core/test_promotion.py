@@ -20,7 +20,7 @@ from pdm_platform.core.promotion import (
     gates,
     require,
 )
-from tests.good_evidence import GOOD_METRICS
+from tests.good_evidence import GOOD_METRICS, MEASURED
 
 GATE_OF = {
     "macro_f1": "beats_every_baseline",
@@ -34,15 +34,6 @@ GATE_OF = {
     "modes_without_training": "every_mode_trained",
     "split_leak": "no_leak",
 }
-SERVING = {
-    "cost_per_pump_year": 2_000.0,
-    "false_alarms_per_100_lives": 2.0,
-    "missed_share": 0.05,
-    "macro_f1": 0.8,
-    "unseen_lives": 20.0,
-    "unseen_readings": 9_000.0,
-    "failures": 17.0,
-}
 
 
 def failed(metrics: dict[str, float]) -> list[str]:
@@ -50,7 +41,7 @@ def failed(metrics: dict[str, float]) -> list[str]:
 
 
 def worse(candidate: dict[str, float], production: dict[str, float] | None = None) -> list[str]:
-    judged = compare(candidate, SERVING if production is None else production, measured_on="unseen_pumps")
+    judged = compare(candidate, MEASURED if production is None else production, measured_on="unseen_pumps")
     return [gate.name.removesuffix("_on_unseen_pumps") for gate in judged if not gate.passed]
 
 
@@ -134,7 +125,7 @@ def test_no_evidence_at_all_fails_every_gate() -> None:
 
 
 def test_the_version_that_serves_is_no_worse_than_itself() -> None:
-    judged = compare(SERVING, SERVING, measured_on="live_window")
+    judged = compare(MEASURED, MEASURED, measured_on="live_window")
 
     require(judged)
     assert [gate.name for gate in judged] == [
@@ -147,9 +138,9 @@ def test_the_version_that_serves_is_no_worse_than_itself() -> None:
 
 
 def test_a_more_accurate_candidate_that_costs_more_is_refused() -> None:
-    candidate = {**SERVING, "macro_f1": 0.95, "cost_per_pump_year": 2_100.0}
+    candidate = {**MEASURED, "macro_f1": 0.95, "cost_per_pump_year": 2_100.0}
 
-    judged = compare(candidate, SERVING, measured_on="unseen_pumps")
+    judged = compare(candidate, MEASURED, measured_on="unseen_pumps")
 
     assert worse(candidate) == ["cost_no_worse"]
     with pytest.raises(PromotionRefusedError, match=r"observed 2100\.0, expected <= 2040 \(production 2000\)"):
@@ -166,25 +157,25 @@ def test_a_more_accurate_candidate_that_costs_more_is_refused() -> None:
     ],
 )
 def test_each_tolerance_stands_where_it_says(metric: str, still_good: float, too_bad: float, gate: str) -> None:
-    assert worse({**SERVING, metric: still_good}) == []
-    assert worse({**SERVING, metric: too_bad}) == [gate]
+    assert worse({**MEASURED, metric: still_good}) == []
+    assert worse({**MEASURED, metric: too_bad}) == [gate]
 
 
 @pytest.mark.parametrize("metric", ["unseen_lives", "unseen_readings", "failures"])
 def test_figures_of_other_lives_cannot_be_compared(metric: str) -> None:
-    assert worse({**SERVING, metric: SERVING[metric] + 1}) == ["same_lives"]
+    assert worse({**MEASURED, metric: MEASURED[metric] + 1}) == ["same_lives"]
 
 
-@pytest.mark.parametrize("metric", SERVING)
+@pytest.mark.parametrize("metric", MEASURED)
 @pytest.mark.parametrize("value", [None, math.nan])
 def test_a_metric_that_one_side_lacks_fails_its_gate(metric: str, value: float | None) -> None:
-    lacking = without(SERVING, metric) if value is None else {**SERVING, metric: value}
+    lacking = without(MEASURED, metric) if value is None else {**MEASURED, metric: value}
 
-    assert len(worse(lacking)) == len(worse(SERVING, lacking)) == 1
+    assert len(worse(lacking)) == len(worse(MEASURED, lacking)) == 1
 
 
 def test_where_nothing_failed_no_failure_can_be_missed() -> None:
-    quiet = {**without(SERVING, "missed_share"), "failures": 0.0}
+    quiet = {**without(MEASURED, "missed_share"), "failures": 0.0}
 
     assert worse(quiet, quiet) == []
 
