@@ -51,7 +51,7 @@ def simulate(
     """
     blocks = pieces(fleet, readings)
     tasks = iter(lambda: list(islice(blocks, _TOGETHER)), [])
-    for results in in_order(_Simulated(fleet, work), tasks, workers):
+    for results in in_order(_Several(_Simulated(fleet, work)), tasks, workers):
         yield from results
 
 
@@ -68,7 +68,8 @@ def simulate_json(
     names: device id of each pump. start_ms: shape (p,), epoch ms of each pump's first reading.
     """
     lines = _Lines(LineFormat.of(names), start_ms, np.round(fleet.interval_s * 1_000).astype(np.int64))
-    return simulate(fleet, lines, readings=readings, workers=workers)
+    # one by one: two blocks of lines would not fit into the memory that a worker shares, and go through a pipe
+    return in_order(_Simulated(fleet, lines), pieces(fleet, readings), workers)
 
 
 def block_of(fleet: Fleet, several: Pieces) -> Block:
@@ -110,8 +111,16 @@ class _Simulated(Generic[Result]):
     fleet: Fleet
     work: Callable[[Block], Result]
 
+    def __call__(self, block: Pieces) -> Result:
+        return self.work(block_of(self.fleet, block))
+
+
+@dataclass(frozen=True, slots=True)
+class _Several(Generic[Result]):
+    each: _Simulated[Result]
+
     def __call__(self, blocks: list[Pieces]) -> list[Result]:
-        return [self.work(block_of(self.fleet, block)) for block in blocks]
+        return [self.each(block) for block in blocks]
 
 
 @dataclass(frozen=True, slots=True)
