@@ -112,7 +112,7 @@ class Plant:
             with self._arrived:
                 self._arrived.wait(0.02)
 
-    def publish(self, device: str, reading: dict[str, Any] | bytes, qos: int = 0) -> None:
+    def publish(self, device: str, reading: dict[str, Any] | bytes, qos: int = 1) -> None:
         payload = reading if isinstance(reading, bytes) else json.dumps({"device_id": device, **reading})
         self.client.publish(f"factory/pumps/{device}/telemetry", payload, qos=qos)
 
@@ -168,7 +168,7 @@ def serving(plant: Plant, registered: Registered) -> str:
 
 def test_a_plain_client_at_qos_0_gets_one_prediction_a_reading(plant: Plant, serving: str) -> None:
     for number in range(50):
-        plant.publish("plain", {**PLAIN, "measurement_id": number})
+        plant.publish("plain", {**PLAIN, "measurement_id": number}, qos=0)
 
     said = plant.predictions("plain", 50)
 
