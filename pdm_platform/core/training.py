@@ -12,7 +12,7 @@ from pdm_platform.contract.states import HEALTHY_ABOVE_PERCENT, STATES
 from pdm_platform.core import remaining_life, trees
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
 from pdm_platform.core.lives import SPEEDS, IntArray, Lives, evenly, speed_index
-from pdm_platform.core.novelty import NOVELTY_COLUMNS, NoveltyModel, fit_novelty
+from pdm_platform.core.novelty import NOVELTY_COLUMNS, NoveltyModel, fit_novelty, forest_to_onnx
 from pdm_platform.core.remaining_life import LifeModel, consumed_share
 from pdm_platform.core.sensor_faults import SENSOR_INPUTS, fit_sensor
 from pdm_platform.core.serving import CONTRACT_KEY, SERVING_FILE, ServingFacts
@@ -137,11 +137,11 @@ def to_files(models: TrainedModels) -> dict[str, bytes]:
         "health": (models.health, WEAR_COLUMNS),
         "mode": (models.mode, WEAR_COLUMNS),
         "life": (models.life.estimator, WEAR_COLUMNS),
-        "novelty": (models.novelty.forest, NOVELTY_COLUMNS),
     }
+    columns_of = {**{name: columns for name, (_, columns) in estimators.items()}, "novelty": NOVELTY_COLUMNS}
     facts = ServingFacts(
         feature_contract=FEATURE_CONTRACT,
-        columns={name: [FEATURE_NAMES[i] for i in columns] for name, (_, columns) in estimators.items()},
+        columns={name: [FEATURE_NAMES[i] for i in columns] for name, columns in columns_of.items()},
         classes={
             name: [int(index) for index in one.classes_]
             for name, (one, _) in estimators.items()
@@ -156,6 +156,7 @@ def to_files(models: TrainedModels) -> dict[str, bytes]:
     files = {
         f"{name}.onnx": trees.to_onnx(name, one, len(columns), stamp) for name, (one, columns) in estimators.items()
     }
+    files["novelty.onnx"] = forest_to_onnx(models.novelty.forest, stamp)
     if models.sensor is not None:
         files["sensor.onnx"] = trees.to_onnx("sensor", models.sensor, SENSOR_INPUTS, stamp)
     return {**files, SERVING_FILE: msgspec.json.encode(facts)}

@@ -66,8 +66,7 @@ def trainable(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 def to_onnx(name: str, estimator: Any, features: int, metadata: dict[str, str]) -> bytes:
     """A fitted estimator as ONNX: input `features`, float32 (n, features); stamped with the metadata.
 
-    Outputs: `probabilities` (n, classes) of a classifier, `variable` (n, 1) of a regressor, `scores` (n, 1) of an
-    IsolationForest.
+    Outputs: `probabilities` (n, classes) of a classifier, `variable` (n, 1) of a regressor.
     """
     from skl2onnx import to_onnx as convert
     from skl2onnx.common.data_types import FloatTensorType
@@ -79,7 +78,12 @@ def to_onnx(name: str, estimator: Any, features: int, metadata: dict[str, str]) 
         options={id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None,
         target_opset=dict(OPSET),
     )
+    return stamped(proto, metadata)
+
+
+def stamped(model: Any, metadata: dict[str, str]) -> bytes:
+    """An ONNX model with the metadata, as the bytes of its file."""
     for key, value in metadata.items():
-        stamp = proto.metadata_props.add()
+        stamp = model.metadata_props.add()
         stamp.key, stamp.value = key, value
-    return bytes(proto.SerializeToString())
+    return bytes(model.SerializeToString())
