@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev up down backup restore test test-stack check dashboards lock clean
+.PHONY: help setup demo dev up down backup restore test test-stack chaos check bench dashboards lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,11 +45,19 @@ test: $(STAMP) ## all tests
 test-stack: $(STAMP) ## the stack for real: a model promoted, each container killed, backup and restore; a quarter of an hour
 	@PDM_TEST_STACK=1 $(BIN)/python -m pytest tests/stack -q -s -x
 
+chaos: $(STAMP) ## a million readings through each broker while all is killed, frozen and cut off; 15 minutes; ARGS="--seed 1"
+	@$(BIN)/python -m tests.chaos --broker nats --store sqlite --readings 1000000 --faults 30 $(ARGS)
+	@$(BIN)/python -m tests.chaos --broker mosquitto --store $$(command -v influxd >/dev/null && echo influxdb || echo sqlite) \
+	  --readings 1000000 --faults 30 $(ARGS)
+
 check: $(STAMP) ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## each part beside a reference, into var/bench; twenty minutes; ARGS="--only store", ARGS=--profile
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 dashboards: $(STAMP) ## make Grafana's dashboards anew from grafana/
 	@$(BIN)/python -m grafana.build

@@ -3,6 +3,7 @@
     .venv/bin/python -m benchmarks.mosquitto_queue killed --rate 500 --runs 3
     .venv/bin/python -m benchmarks.mosquitto_queue killed --rate 500 --runs 3 --away
     .venv/bin/python -m benchmarks.mosquitto_queue waiting --messages 360000
+    .venv/bin/python -m benchmarks.mosquitto_queue saving --messages 30000
 
 `--set "autosave_interval 60"` tries another value of a setting.
 """
@@ -29,6 +30,8 @@ from tests.servers.mosquitto import Mosquitto, wait_until
 app = typer.Typer(no_args_is_help=True, help=__doc__, rich_markup_mode=None)
 ALL_PUMPS = "factory/pumps/+/telemetry"
 CATCH_UP_S = 600.0
+# an acknowledgement takes a millisecond, where nothing holds the broker up
+STOPPED_S = 0.02
 Changes = Annotated[list[str] | None, typer.Option("--set", help="a line instead of the shipped one of this name")]
 
 
@@ -197,6 +200,24 @@ def waiting(messages: int = 360_000, payload_bytes: int = 300, services: int = 2
         with Counted(broker, User.BRIDGE).connected() as service:
             service.take_all()
             print(f"arrived {len(service.seen)}, {len(service.seen) / (time.monotonic() - began - 3.0):.0f}/s")
+
+
+@app.command()
+def saving(messages: int = 30_000, seconds: float = 30.0, changes: Changes = None) -> None:
+    """What the broker's own saves cost a publisher while messages wait: how long it waits for its acknowledgements."""
+    with tuned(changes) as broker:
+        leave_session(broker, User.BRIDGE)
+        if messages:
+            _fill(broker, messages, 300)
+        waits_s = []
+        with publisher(broker) as link:
+            until = time.monotonic() + seconds
+            while (began := time.monotonic()) < until:
+                link.publish("factory/training/nobody/training_data", b"{}")
+                assert link.flush(60.0)
+                waits_s.append(time.monotonic() - began)
+        stopped_s = sum(wait_s for wait_s in waits_s if wait_s > STOPPED_S)
+        print(f"{messages} wait: longest wait {max(waits_s):.2f} s, stopped for {stopped_s / seconds:.1%} of the time")
 
 
 def _fill(broker: Mosquitto, messages: int, payload_bytes: int) -> float:

@@ -56,8 +56,8 @@ def _measure(name: str, workers: list[int], rounds: int) -> None:
     for count in workers:
         for kind, run in (
             ("arrays, summed where made", _used),
-            ("arrays, handed over", _handed_over),
-            ("json", _lines),
+            ("arrays, handed over", handed_over),
+            ("json", lines_of),
         ):
             rate = _best(rounds, len(lives), partial(run, lives, count))
             target = TARGETS_PER_S[kind.partition(",")[0]]
@@ -102,11 +102,13 @@ def _used(lives: Lives, workers: int) -> int:
     return sum(int(sums[-1]) for sums in simulate(lives.fleet, channel_sums, workers=workers))
 
 
-def _handed_over(lives: Lives, workers: int) -> int:
+def handed_over(lives: Lives, workers: int) -> int:
+    """Readings that came as arrays."""
     return sum(len(block.step) for block in simulate_arrays(lives.fleet, workers=workers))
 
 
-def _lines(lives: Lives, workers: int) -> int:
+def lines_of(lives: Lives, workers: int) -> int:
+    """Readings that came as lines of JSON."""
     texts = simulate_json(lives.fleet, lives.devices, lives.start_ms, workers=workers)
     return sum(text.count(b"\n") for text in texts)
 

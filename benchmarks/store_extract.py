@@ -111,16 +111,13 @@ def _print_size(server: Influxd, folder: Path, readings: int) -> None:
 
 
 def _compare(server: Influxd, prefix: str, store: TelemetryStore, window: Window, given: argparse.Namespace) -> None:
-    http = InfluxHttp(InfluxAddress(server.url, prefix, server.org), server.operator_token, "")
-    selection = Selection(http, f"{prefix}_raw", PUMP_TELEMETRY, None)
-    query, _no_parameters = selection.select(window, selection.columns())
-    http.close()
-    _curl(server, prefix, query)
+    query = query_of(server, prefix, window)
+    curl(server, prefix, query)
     store.read(PUMP_TELEMETRY, window)  # both once, uncounted
     curl_s, read_s, size = [], [], 0
     for _ in range(given.rounds):
         began_s = time.perf_counter()
-        size = _curl(server, prefix, query)
+        size = curl(server, prefix, query)
         between_s = time.perf_counter()
         found = store.read(PUMP_TELEMETRY, window)
         read_s.append(time.perf_counter() - between_s)
@@ -136,7 +133,16 @@ def _compare(server: Influxd, prefix: str, store: TelemetryStore, window: Window
     )
 
 
-def _curl(server: Influxd, prefix: str, query: str) -> int:
+def query_of(server: Influxd, prefix: str, window: Window) -> str:
+    """The InfluxQL with which the store asks for all points of a window."""
+    http = InfluxHttp(InfluxAddress(server.url, prefix, server.org), server.operator_token, "")
+    selection = Selection(http, f"{prefix}_raw", PUMP_TELEMETRY, None)
+    query, _no_parameters = selection.select(window, selection.columns())
+    http.close()
+    return query
+
+
+def curl(server: Influxd, prefix: str, query: str) -> int:
     """Bytes of the answer. The token goes through a file descriptor: a command line is for all to see."""
     command = ["curl", "-s", "-S", "-f", "-o", os.devnull, "-w", "%{size_download}", "-H", "@-"]
     command += ["-H", "Accept: application/csv", "--data-urlencode", f"q={query}"]

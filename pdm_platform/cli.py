@@ -179,11 +179,13 @@ def main() -> None:
     from pdm_platform.deployment.devices_cli import app as devices
     from pdm_platform.deployment.secrets_cli import app as secrets
     from pdm_platform.deployment.store_cli import app as store
+    from sensors_bridge.quarantine_cli import app as quarantine
     from simulators.cli import app as simulate
 
     for name, group in (("simulate", simulate), ("store", store), ("devices", devices), ("secrets", secrets)):
         app.add_typer(group, name=name)
-    app.add_typer(benchmark, name="benchmark")
+    for name, group in (("quarantine", quarantine), ("benchmark", benchmark)):
+        app.add_typer(group, name=name)
     try:
         app()
     except PdmError as error:

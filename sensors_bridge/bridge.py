@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from pdm_platform.contract.errors import RowsRefusedError
+from pdm_platform.runtime.deliveries import Deliveries
 from pdm_platform.runtime.mqtt import Message
 from pdm_platform.stores.telemetry import TelemetryStore
+from sensors_bridge.backlog import Backlog
 from sensors_bridge.decode import Cause, Decoder, Rejection, Rows
-from sensors_bridge.deliveries import Deliveries
 from sensors_bridge.duplicates import Judged, drop_known
 from sensors_bridge.gaps import Gaps
 from sensors_bridge.metrics import Metrics
@@ -28,7 +29,11 @@ _DRAIN_S: Final = 1.5
 
 
 class Session(Publisher, Protocol):
-    """The part of the link that the bridge needs."""
+    """The part of the broker session that the bridge needs."""
+
+    def receive(self, max_messages: int, max_wait_s: float, *, linger_s: float = 0.0) -> list[Message]:
+        """What has arrived, at most so many messages."""
+        ...
 
     def acknowledge(self, messages: Iterable[Message]) -> None:
         """Tell the broker that these are safe."""
@@ -39,7 +44,7 @@ class Session(Publisher, Protocol):
 class Parts:
     """What the loop is put together from."""
 
-    link: Session
+    session: Session
     deliveries: Deliveries
     decoder: Decoder
     quarantine: Quarantine
@@ -47,6 +52,7 @@ class Parts:
     announcer: Announcer
     metrics: Metrics
     gaps: Gaps
+    backlog: Backlog
 
 
 class Bridge:
@@ -72,33 +78,34 @@ class Bridge:
             self._patience.until_done(lambda: self._parts.store.use(lambda _store: None))
             while not self._stop.is_set():
                 self._alive()
-                self._carry(self._take(_IDLE_S))
+                delivered = self._take(_IDLE_S)
+                self._carry(delivered)
+                self._parts.backlog.took(len(delivered), all_of_them=len(delivered) < self._settings.bridge_batch_size)
             self._drain()
         except Interrupted as interrupted:
             log.warning("stopped while the store failed (%s): the broker keeps what was not acknowledged", interrupted)
         finally:
-            self._parts.deliveries.close()
             self._parts.store.close()
 
     def _drain(self) -> None:
-        self._parts.deliveries.close()
         deadline = time.monotonic() + _DRAIN_S
-        while time.monotonic() < deadline and (batch := self._take(0.0)):
-            self._carry(batch)
+        while time.monotonic() < deadline and (delivered := self._take(0.0)):
+            self._carry(delivered)
 
     def _take(self, max_wait_s: float) -> list[Message]:
         settings = self._settings
         linger_s = 0.0 if self._stop.is_set() else settings.bridge_batch_wait_s
-        return self._parts.deliveries.take(settings.bridge_batch_size, max_wait_s, linger_s=linger_s)
+        return self._parts.session.receive(settings.bridge_batch_size, max_wait_s, linger_s=linger_s)
 
-    def _carry(self, batch: list[Message]) -> None:
+    def _carry(self, delivered: list[Message]) -> None:
         parts = self._parts
+        batch = parts.deliveries.fresh(delivered)
         decoded = parts.decoder.decode(batch)
         kept = self._quarantine(decoded.rejected)
         for rows in decoded.rows:
             kept += self._quarantine(self._store(rows))
-        parts.announcer.announce(parts.link, kept)
-        parts.link.acknowledge(parts.deliveries.settle(batch))
+        parts.announcer.announce(parts.session, kept)
+        parts.session.acknowledge(parts.deliveries.settle(batch))
         self._count(batch, kept)
 
     def _quarantine(self, rejections: list[Rejection]) -> list[Rejection]:

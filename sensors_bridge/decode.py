@@ -1,9 +1,9 @@
 """From messages to rows: each is taken apart, validated and given its event time, or rejected with the reason."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from pdm_platform.contract.errors import PayloadError, TopicError
@@ -53,7 +53,7 @@ class Rows:
     """Decoded messages of one measurement, column-ready: payloads, times and messages have one entry a row.
 
     untimed: positions of readings without a time of their own. doubtful: those of them that may be stored already,
-    under another receive time.
+    under another receive time. learn: is told, of each device that the store was asked about, the highest number there.
     """
 
     measurement: Measurement
@@ -62,6 +62,7 @@ class Rows:
     messages: list[Message] = field(default_factory=list)
     untimed: list[int] = field(default_factory=list)
     doubtful: list[int] = field(default_factory=list)
+    learn: Callable[[str, int], None] = lambda _device_id, _number: None
 
     def add(self, payload: Payload, time_ns: int, message: Message) -> None:
         """One row more."""
@@ -101,7 +102,10 @@ class Decoder:
 
     def decode(self, batch: Iterable[Message]) -> Decoded:
         """Rows and rejections of one batch, each in the order of arrival."""
-        rows = {kind: Rows(measurement) for kind, measurement in _STORED.items()}
+        rows = {
+            kind: Rows(measurement, learn=partial(self._gaps.learn, measurement.name))
+            for kind, measurement in _STORED.items()
+        }
         rejected = []
         for message in batch:
             try:
@@ -123,7 +127,11 @@ class Decoder:
             # A client that did not hear of the broker's receipt sends again, and what it sends is a new message to
             # the broker: it comes without the DUP flag.
             may_be_known |= self._gaps.follow(
-                rows.measurement.name, reading.device_id, reading.measurement_id, redelivered=message.dup
+                rows.measurement.name,
+                reading.device_id,
+                reading.measurement_id,
+                redelivered=message.dup,
+                time_ns=time_ns,
             )
         if time_ns is None:
             rows.untimed.append(len(rows.payloads))

@@ -1,8 +1,11 @@
 """Readings without a time of their own that came again: were they stored before, under another receive time?"""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.measurements import DEVICE, Window
@@ -13,7 +16,8 @@ from sensors_bridge.decode import Payload, Rows
 # A broker delivers again soon after the bridge is back; looking further would read more than it is worth.
 LOOK_BACK_NS: Final = NS_PER_HOUR
 # With the values: a device that restarts counts from zero again within the hour.
-_IDENTITY: Final = (DEVICE, "measurement_id", *CHANNEL_NAMES)
+_NUMBER: Final = "measurement_id"
+_IDENTITY: Final = (DEVICE, _NUMBER, *CHANNEL_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +49,24 @@ def drop_known(rows: Rows, store: TelemetryStore) -> Judged:
     return Judged(rows.without(known), len(known), undecidable)
 
 
-def _stored(rows: Rows, positions: Iterable[int], store: TelemetryStore) -> set[tuple[Any, ...]]:
+def _stored(rows: Rows, positions: Sequence[int], store: TelemetryStore) -> set[tuple[Any, ...]]:
     times = [rows.times_ns[position] for position in positions]
     devices = sorted({rows.payloads[position].device_id for position in positions})
     window = Window(min(times) - LOOK_BACK_NS, max(times))
     table = store.read(rows.measurement, window, devices=devices)
+    highest = table.group_by(DEVICE).aggregate([(_NUMBER, "max")])
+    found = dict(zip(highest[DEVICE].to_pylist(), highest[f"{_NUMBER}_max"].to_pylist(), strict=True))
+    for device_id in devices:
+        number = found.get(device_id)
+        rows.learn(device_id, -1 if number is None else number)
+    # an hour of a plant is millions of rows, of which a few are asked for
+    asked = pa.array({_number(rows.payloads[position]) for position in positions}, pa.int64())
+    table = table.filter(pc.is_in(table[_NUMBER], asked))
     return set(zip(*(table.column(name).to_pylist() for name in _IDENTITY), strict=True))
 
 
 def _number(payload: Payload) -> int | None:
-    return getattr(payload, "measurement_id", None)
+    return getattr(payload, _NUMBER, None)
 
 
 def _identity(payload: Payload) -> tuple[Any, ...]:

@@ -1,35 +1,50 @@
 """Sequence numbers of each device: readings that never arrived, and those that may have come before."""
 
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
 # A number this far below the last one is not a late reading: the device has begun to count anew.
 _RESTART_BELOW: Final = 1_000
-# How many single numbers are remembered per device as missing, so that a late one closes its hole: the newest.
-_REMEMBERED: Final = 1_000
+# Holes that are remembered per device, so that a late reading closes its own: the newest.
+_REMEMBERED: Final = 100
 
 
 @dataclass(slots=True)
 class _Track:
-    """The numbers of one device: the last in sequence, and the holes, oldest first, that a late one may still close."""
+    """The numbers of one device: the last in sequence, and the holes, oldest first, that a late one may still close.
+
+    stored_to: up to this number an earlier process may have stored them; None until the store was asked. newest_ns: of
+    their timestamps.
+    """
 
     last: int
-    holes: dict[int, None] = field(default_factory=dict)
+    newest_ns: int = 0
+    holes: list[range] = field(default_factory=list)
+    stored_to: int | None = None
+
+    def may_be_stored(self, number: int) -> bool:
+        """Whether an earlier process may have stored it: what a client sends again is not far below the last."""
+        return self.stored_to is None or self.stored_to - _RESTART_BELOW <= number <= self.stored_to
 
     def follow(self, number: int, *, redelivered: bool) -> int | None:
         """By how much this number changes the count of missing ones; None where it may have come before."""
         if number > self.last:
-            missing = number - self.last - 1
-            self.holes.update(dict.fromkeys(range(max(self.last + 1, number - _REMEMBERED), number)))
-            for oldest in list(islice(self.holes, max(len(self.holes) - _REMEMBERED, 0))):
-                del self.holes[oldest]
+            hole = range(self.last + 1, number)
             self.last = number
-            return missing
-        if number in self.holes:
-            del self.holes[number]
-            return -1
+            if hole:
+                # as a range: a client that numbers all its devices together leaves a hole before every reading
+                self.holes.append(hole)
+                del self.holes[:-_REMEMBERED]
+            return len(hole)
+        for place, hole in enumerate(self.holes):
+            if number in hole:
+                parts = range(hole.start, number), range(number + 1, hole.stop)
+                self.holes[place : place + 1] = [part for part in parts if part]
+                return -1
         if not redelivered and (number == 0 or number < self.last - _RESTART_BELOW):
+            if self.stored_to is not None:
+                # a client that sends its very first readings again looks like one that counts anew
+                self.stored_to = self.last if self.last <= _RESTART_BELOW else -1
             self.last = number
             self.holes.clear()
         return None
@@ -43,20 +58,34 @@ class Gaps:
         self._changed: dict[str, int] = {}
         self.missing: dict[str, int] = {}
 
-    def follow(self, stream: str, device_id: str, number: int, *, redelivered: bool) -> bool:
+    def follow(
+        self, stream: str, device_id: str, number: int, *, redelivered: bool, time_ns: int | None = None
+    ) -> bool:
         """Follow a device's numbers in their order of arrival. Returns whether this one may have come before.
 
         stream: numbers of different streams of one device are apart, such as live and training data.
+        A client that did not hear of the broker's receipt sends again, also what an earlier process stored: so all of a
+        device's may, until `learn` tells how far that came.
         """
         track = self._tracks.get((stream, device_id))
         if track is None:
-            self._tracks[stream, device_id] = _Track(number)
-            return False
-        change = track.follow(number, redelivered=redelivered)
+            self._tracks[stream, device_id] = _Track(number, time_ns or 0)
+            return True
+        before = track.may_be_stored(number)
+        # one from the past, such as out of quarantine, does not begin to count anew, however low its number
+        late = time_ns is not None and time_ns < track.newest_ns
+        track.newest_ns = max(track.newest_ns, time_ns or 0)
+        change = track.follow(number, redelivered=redelivered or late)
         if change:
             self.missing[device_id] = self.missing.get(device_id, 0) + change
             self._changed[device_id] = self._changed.get(device_id, 0) + change
-        return change is None
+        return change is None or before
+
+    def learn(self, stream: str, device_id: str, stored_to: int) -> None:
+        """The store was asked: it lately took this device's numbers up to this one; -1 where it took none."""
+        track = self._tracks.get((stream, device_id))
+        if track is not None and track.stored_to is None:
+            track.stored_to = stored_to
 
     def changes(self) -> dict[str, int]:
         """By how much the count of each device changed since the last call."""

@@ -2,19 +2,21 @@
 
 import sys
 import threading
+import time
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from pdm_platform.contract.errors import PdmError, StoreError
 from pdm_platform.contract.topics import Kind
-from pdm_platform.runtime.mqtt import Link
+from pdm_platform.runtime.deliveries import Deliveries
+from pdm_platform.runtime.mqtt_session import Session
 from pdm_platform.runtime.service import Health, run_service
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.telemetry import TelemetryStore, open_platform_store
+from sensors_bridge.backlog import Backlog
 from sensors_bridge.bridge import Bridge, Parts
 from sensors_bridge.decode import Decoder
-from sensors_bridge.deliveries import Deliveries
 from sensors_bridge.gaps import Gaps
 from sensors_bridge.metrics import Metrics
 from sensors_bridge.patience import ReopeningStore
@@ -34,54 +36,55 @@ def serve(
     registry: CollectorRegistry,
 ) -> None:
     """Run the bridge until `stop`. Raises BrokerRefusedError where the broker refuses this client."""
-    deliveries = Deliveries(settings.bridge_queue_size)
-    announcer = Announcer(platform.topics.of(Kind.REJECTED))
-    link = _link(platform, deliveries, announcer, stop)
-
-    def alive() -> None:
-        health.progress("loop")
-        link.check()
-
-    def disconnected() -> str | None:
-        return None if link.ready else f"not connected to {platform.mqtt_host}:{platform.mqtt_port}"
-
-    bridge = Bridge(_parts(platform, registry, deliveries, announcer, link), settings, stop, alive)
-    health.require("loop", _PROGRESS_WITHIN_S)
-    health.watch("store", bridge.fault)
-    health.watch("broker", disconnected)
-    link.start()
-    try:
-        bridge.run()
-    finally:
-        link.stop()
-
-
-def _link(platform: PlatformSettings, deliveries: Deliveries, announcer: Announcer, stop: threading.Event) -> Link:
-    return Link(
+    session = Session(
         platform,
         CLIENT_ID,
         subscriptions=[platform.topics.everything],
-        on_message=deliveries.receive,
-        on_published=announcer.published,
-        # above the announcer's own bound, so that the loop never waits for the network thread
+        hold=settings.bridge_queue_size,
+        # above the announcer's own bound, so that the loop never waits for the broker
         max_unacknowledged=2 * MAX_UNACKNOWLEDGED,
         stop=stop,
     )
 
+    backlog = Backlog(settings.bridge_broker_keeps, time.monotonic)
 
-def _parts(
-    platform: PlatformSettings, registry: CollectorRegistry, deliveries: Deliveries, announcer: Announcer, link: Link
-) -> Parts:
-    gaps = Gaps()
+    def alive() -> None:
+        health.progress("loop")
+        backlog.fault()
+        session.check()
+        # also while the store fails: a broker takes a client that is silent, or reads nothing, for dead
+        session.exchange(0.0)
+
+    def disconnected() -> str | None:
+        return None if session.ready else f"not connected to {platform.mqtt_host}:{platform.mqtt_port}"
+
+    bridge = Bridge(_parts(platform, registry, session, backlog), settings, stop, alive)
+    health.require("loop", _PROGRESS_WITHIN_S)
+    health.watch("store", bridge.fault)
+    health.watch("backlog", backlog.fault)
+    health.watch("broker", disconnected)
+    try:
+        bridge.run()
+    finally:
+        session.close()
+
+
+def _parts(platform: PlatformSettings, registry: CollectorRegistry, session: Session, backlog: Backlog) -> Parts:
+    deliveries, announcer = Deliveries(), Announcer(platform.topics.of(Kind.REJECTED))
+    gaps, quarantine = Gaps(), Quarantine(platform.home.absolute() / "quarantine")
+    metrics = Metrics(registry, session, deliveries, announcer)
+    metrics.watch("broker_backlog_messages", "Messages that wait at the broker, estimated", lambda: backlog.messages)
+    metrics.watch("quarantine_bytes", "Size of the quarantine on disk", lambda: quarantine.size_bytes)
     return Parts(
-        link=link,
+        session=session,
         deliveries=deliveries,
         decoder=Decoder(platform.topics, platform.intake_limits, gaps),
-        quarantine=Quarantine(platform.home.absolute() / "quarantine"),
+        quarantine=quarantine,
         store=ReopeningStore(lambda: _open_store(platform)),
         announcer=announcer,
-        metrics=Metrics(registry, deliveries, announcer),
+        metrics=metrics,
         gaps=gaps,
+        backlog=backlog,
     )
 
 

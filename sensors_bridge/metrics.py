@@ -1,9 +1,12 @@
 """What the bridge counts, for Prometheus."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from pdm_platform.runtime.deliveries import Deliveries
+from pdm_platform.runtime.mqtt_session import Session
 from sensors_bridge.decode import Cause
-from sensors_bridge.deliveries import Deliveries
 from sensors_bridge.rejected import Announcer
 
 _BATCH_SIZES = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000)
@@ -13,7 +16,10 @@ _WRITE_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 class Metrics:
     """The bridge's counters and gauges, all named `pdm_bridge_…`."""
 
-    def __init__(self, registry: CollectorRegistry, deliveries: Deliveries, announcer: Announcer) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, session: Session, deliveries: Deliveries, announcer: Announcer
+    ) -> None:
+        self._registry = registry
         self.received = Counter("pdm_bridge_received", "Messages taken from the broker", registry=registry)
         self.stored = Counter("pdm_bridge_stored", "Rows durably written", ["measurement"], registry=registry)
         self.quarantined = Counter(
@@ -46,7 +52,11 @@ class Metrics:
                 lambda: deliveries.repeats,
             ),
             ("unannounced", "Quarantined messages that were not also published", lambda: announcer.left_out),
-            ("queue_length", "Messages that wait", lambda: len(deliveries)),
-            ("oldest_waiting_seconds", "How long the oldest waiting message has waited", deliveries.oldest_age_s),
+            ("queue_length", "Messages that wait", lambda: len(session)),
+            ("oldest_waiting_seconds", "How long the oldest waiting message has waited", session.oldest_age_s),
         ):
-            Gauge(f"pdm_bridge_{name}", text, registry=registry).set_function(read)
+            self.watch(name, text, read)
+
+    def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A gauge that asks `read` whenever it is looked at."""
+        Gauge(f"pdm_bridge_{name}", text, registry=self._registry).set_function(read)

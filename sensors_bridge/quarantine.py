@@ -1,7 +1,7 @@
 """Rejected messages, kept whole on disk: one JSON line each, one file a day (UTC)."""
 
 import os
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from pdm_platform.contract.errors import StoreError
+from pdm_platform.contract.errors import PdmError, StoreError
 from pdm_platform.contract.times import iso_of
 from pdm_platform.stores.files import sync_folder
 from sensors_bridge.decode import Rejection
@@ -21,8 +21,17 @@ _REMEMBERED: Final = 65_536
 _DAY: Final = slice(0, 10)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One rejected message. `payload` is its text, or base64 where it is not UTF-8; the hash is of its bytes."""
+class QuarantineError(PdmError):
+    """What was asked of the quarantine cannot be done."""
+
+    code = "PDM-QUARANTINE-001"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One rejected message. `payload` is its text, or base64 where it is not UTF-8; the hash is of its bytes.
+
+    retained: the broker's kept copy, so that `received` says nothing of when it was measured.
+    """
 
     received: str
     topic: str
@@ -32,6 +41,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     encoding: Literal["utf-8", "base64"]
     payload_bytes: Annotated[int, msgspec.Meta(ge=0)]
     sha256: str
+    retained: bool = False
 
 
 _DECODER = msgspec.json.Decoder(Record)
@@ -54,7 +64,22 @@ def record_of(rejection: Rejection) -> Record:
         encoding="utf-8" if encoding == "utf-8" else "base64",
         payload_bytes=len(payload),
         sha256=sha256(payload).hexdigest(),
+        retained=rejection.message.retain,
     )
+
+
+def payload_of(record: Record) -> bytes:
+    """The very bytes that were rejected. Raises QuarantineError where the line was changed since."""
+    try:
+        payload = record.payload.encode() if record.encoding == "utf-8" else b64decode(record.payload)
+    except ValueError:
+        payload = b""
+    if sha256(payload).hexdigest() != record.sha256:
+        raise QuarantineError(
+            f"the payload received at {record.received} on {record.topic!r} is not the one with sha256={record.sha256}",
+            hint="Its line in the quarantine was changed. Publish what it should be with `--payload FILE`.",
+        )
+    return payload
 
 
 class Quarantine:
@@ -87,6 +112,11 @@ class Quarantine:
             raise
         return [rejection for rejection, _ in fresh]
 
+    @property
+    def size_bytes(self) -> int:
+        """What it takes on disk."""
+        return sum(path.stat().st_size for path in _files(self._folder))
+
     def _remember(self) -> dict[tuple[str, str], None]:
         """What lies in the newest two files, read once: a redelivery follows soon, if across midnight."""
         if self._known is None:
@@ -99,12 +129,7 @@ class Quarantine:
     def _append(self, path: Path, records: Iterator[Record]) -> None:
         block = b"".join(_ENCODER.encode(record) + b"\n" for record in records)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            created = not path.exists()
-            with path.open("ab", buffering=0) as file:
-                _write_durably(file.fileno(), block, ends_torn=_ends_torn(path))
-            if created:
-                sync_folder(self._folder)
+            append_durably(path, block)
         except OSError as error:
             raise StoreError(
                 f"quarantine file {path} cannot be written: {error.strerror}",
@@ -116,6 +141,16 @@ def _note(known: dict[tuple[str, str], None], record: Record) -> None:
     known[record.topic, record.sha256] = None
     if len(known) > _REMEMBERED:
         del known[next(iter(known))]
+
+
+def append_durably(path: Path, block: bytes) -> None:
+    """Append whole lines, all of them or none; on return they are on the disk. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    created = not path.exists()
+    with path.open("ab", buffering=0) as file:
+        _write_durably(file.fileno(), block, ends_torn=_ends_torn(path))
+    if created:
+        sync_folder(path.parent)
 
 
 def _write_durably(descriptor: int, block: bytes, *, ends_torn: bool) -> None:
@@ -148,7 +183,8 @@ def _records(path: Path) -> Iterator[Record]:
     try:
         with path.open("rb") as file:
             for line in file:
-                with suppress(msgspec.DecodeError):  # a line torn by a power failure was never acknowledged
+                # a line torn by a power failure was never acknowledged; what stands there need not even be text
+                with suppress(msgspec.DecodeError, UnicodeDecodeError):
                     yield _DECODER.decode(line)
     except OSError as error:
         raise StoreError(f"quarantine file {path} cannot be read: {error.strerror}") from None

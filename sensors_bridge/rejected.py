@@ -1,6 +1,5 @@
 """Tells on the broker what went to quarantine, so that a device's developer sees why nothing arrives."""
 
-import threading
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -13,39 +12,39 @@ _SHOWN_CHARACTERS: Final = 2_000
 
 
 class Publisher(Protocol):
-    """The part of the link that this module needs."""
+    """The part of the broker session that this module needs."""
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+    @property
+    def published(self) -> int:
+        """Messages handed over so far."""
+        ...
+
+    @property
+    def answered(self) -> int:
+        """How many of the first of them the broker has."""
+        ...
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> object:
         """Hand one message over."""
         ...
 
 
 class Announcer:
-    """Publishes rejections without ever waiting: the network thread may itself wait for the loop that calls this.
+    """Publishes rejections without ever waiting: readings are stored also where the broker takes nothing.
 
     Beyond MAX_UNACKNOWLEDGED under way the rest is left out and counted. The record on the disk is complete.
     """
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
-        self._lock = threading.Lock()
-        self._under_way = 0
         self.left_out = 0
 
-    def announce(self, link: Publisher, rejections: Sequence[Rejection]) -> None:
+    def announce(self, session: Publisher, rejections: Sequence[Rejection]) -> None:
         """Publish one message for each rejection."""
-        for rejection in rejections:
-            with self._lock:
-                if self._under_way >= MAX_UNACKNOWLEDGED:
-                    self.left_out += 1
-                    continue
-                self._under_way += 1
-            link.publish(self._topic, encode(_rejected(rejection)))
-
-    def published(self, _mid: int) -> None:
-        """The broker has acknowledged one. The network thread calls this."""
-        with self._lock:
-            self._under_way -= 1
+        room = MAX_UNACKNOWLEDGED - (session.published - session.answered) if rejections else 0
+        for rejection in rejections[:room]:
+            session.publish(self._topic, encode(_rejected(rejection)))
+        self.left_out += max(len(rejections) - room, 0)
 
 
 def _rejected(rejection: Rejection) -> Rejected:

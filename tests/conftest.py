@@ -58,7 +58,8 @@ def registered(small_model: dict[str, bytes], tmp_path: Path) -> Registered:
         registry = Registry(root)
         staged = tmp_path / f"staged-{len(list(tmp_path.iterdir()))}"
         staged.mkdir()
-        for name, content in {**small_model, **{name.replace("_", "."): data for name, data in files.items()}}.items():
+        changed = {".".join(name.rsplit("_", 1)): data for name, data in files.items()}
+        for name, content in {**small_model, **changed}.items():
             if content is not None:
                 (staged / name).write_bytes(content)
         given: dict[str, Any] = {

@@ -20,7 +20,8 @@ Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Vibration = Annotated[float, _RANGE["vibration_rms"]]
 
 
-class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+# gc=False: the collector need not look at what comes thousands of times a second and cannot hold a cycle
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One reading of one pump. A channel is null where the sensor gave nothing; leaving it out is an error."""
 
     device_id: DeviceId
@@ -38,7 +39,7 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     health_percent: Percent | None = None
 
 
-class Labelled(Telemetry, frozen=True, kw_only=True, omit_defaults=True):
+class Labelled(Telemetry, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A reading with its ground truth, for training.
 
     failure_mode: of FailureMode, what wears the pump most. sensor_fault: `channel:kind`, a sensor that lies at this
@@ -52,7 +53,7 @@ class Labelled(Telemetry, frozen=True, kw_only=True, omit_defaults=True):
     disturbance: ShortText | None = None
 
 
-class StateProbabilities(msgspec.Struct, frozen=True):
+class StateProbabilities(msgspec.Struct, frozen=True, gc=False):
     """Probability of each state, in the order of wear; they sum to 1."""
 
     HEALTHY: Probability
@@ -61,7 +62,7 @@ class StateProbabilities(msgspec.Struct, frozen=True):
     BROKEN: Probability
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the platform says of one reading, whose `timestamp` and `measurement_id` it echoes unchanged.
 
     rul_hours is null while no wear has been observed from which to tell it; rul_lower_hours and rul_upper_hours bound

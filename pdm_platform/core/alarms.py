@@ -6,7 +6,7 @@ from typing import ClassVar, Final, NamedTuple
 import numpy as np
 
 from pdm_platform.contract.states import STATES, State
-from pdm_platform.core.states_table import BoolArray, Column, IntArray, StatesTable
+from pdm_platform.core.states_table import BoolArray, Column, FloatArray, IntArray, StatesTable
 
 CONDITION: Final = "pump_state"
 SENSOR_FAULT: Final = "sensor_fault"
@@ -20,11 +20,11 @@ CLEAR_AFTER_READINGS: Final = 10
 # Wear takes a share of a life, a passing disturbance takes minutes: the longer a pump has been watched, the longer a
 # worse state must last before it is an alarm, by level, up to so many readings. A failure that is near leaves less time
 # than a first sign: with 1/50 for it, too, 1 % fewer failures are warned of with 5 % of the life left.
-_RAISE_SHARES: Final = (1 / 50, 1 / 200, 1 / 200)
-_CLEAR_SHARE: Final = 1 / 50
+_RAISE_SHARES: Final = np.array([1 / 50, 1 / 200, 1 / 200])
+_CLEAR_SHARES: Final = np.array([1 / 50])
 _LAST_AT_MOST: Final = 60
 # severity of each condition at each level; a flag has one level, and the others are never reached
-_LEVELS: Final = tuple(STATES.index(state) for state in SEVERITIES)
+_LEVELS: Final = np.array([STATES.index(state) for state in SEVERITIES])
 _SEVERITY_OF: Final = np.array([[*SEVERITIES.values()], *([severity] * 3 for severity in FLAG_SEVERITIES.values())])
 _IS_STATE: Final = np.array([condition == CONDITION for condition in CONDITIONS], np.int64)
 _AT_OR_ABOVE, _HEALTHY_RUN, _SEVERITY, _SEEN = "at_or_above", "healthy_run", "severity", "seen"
@@ -99,21 +99,18 @@ def _step(states: AlarmStates, rows: IntArray, levels: IntArray) -> tuple[IntArr
     was: IntArray = states[_SEVERITY][rows]
     seen = states[_SEEN][rows] + 1
     states[_SEEN][rows] = seen
-    now = was.copy()
-    for column, level in enumerate(_LEVELS):
-        count = np.where(levels >= level, states[_AT_OR_ABOVE][rows, :, column] + 1, 0)
-        states[_AT_OR_ABOVE][rows, :, column] = count
-        severity = _SEVERITY_OF[:, column]
-        lasts = count >= _lasting(seen, _RAISE_SHARES[column], RAISE_AFTER_READINGS)
-        now = np.where(lasts & (now < severity), severity, now)
+    count = np.where(levels[:, :, None] >= _LEVELS, states[_AT_OR_ABOVE][rows] + 1, 0)
+    states[_AT_OR_ABOVE][rows] = count
+    lasts = count >= _lasting(seen, _RAISE_SHARES, RAISE_AFTER_READINGS)
+    raised = np.maximum(was, np.where(lasts, _SEVERITY_OF, 0).max(axis=2))
     healthy_run = np.where(levels == 0, states[_HEALTHY_RUN][rows] + 1, 0)
     states[_HEALTHY_RUN][rows] = healthy_run
-    now = np.where(healthy_run >= _lasting(seen, _CLEAR_SHARE, CLEAR_AFTER_READINGS), 0, now)
+    now = np.where(healthy_run >= _lasting(seen, _CLEAR_SHARES, CLEAR_AFTER_READINGS)[:, :, 0], 0, raised)
     states[_SEVERITY][rows] = now
     return was, now
 
 
-def _lasting(seen: IntArray, share: float, at_least: int) -> IntArray:
-    """Readings in a row that a condition must last, shape (rows, conditions); seen: (rows,) readings of each pump."""
-    of_state = np.minimum((seen * share).astype(np.int64), _LAST_AT_MOST)[:, None] * _IS_STATE
-    return np.maximum(of_state, at_least)
+def _lasting(seen: IntArray, shares: FloatArray, at_least: int) -> IntArray:
+    """Readings in a row that a condition must last, (rows, conditions, shares); seen: (rows,) readings of each pump."""
+    of_state = np.minimum((seen[:, None] * shares).astype(np.int64), _LAST_AT_MOST)
+    return np.maximum(of_state[:, None, :] * _IS_STATE[:, None], at_least)

@@ -116,7 +116,7 @@ def fold(
     spread = rows[:, columns.spread].astype(np.float64)
     born = batch.newer & (rows[:, columns.age] == 0.0)
     taken = batch.newer & (rows[:, columns.running] > 0.0)
-    known = _Known({name: states[name][batch.rows] for name in states.COLUMNS})
+    known = _Known(states, states.floats(batch.rows))
     novelty, novel = np.empty(len(rows)), np.empty(len(rows), np.bool_)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for turn in batch.rounds():
@@ -128,8 +128,7 @@ def fold(
             known.put(devices, now)
             arrived = batch.order[turn]
             novelty[arrived], novel[arrived] = score / settings.limit, now.novel > 0.0
-    for name, values in known.arrays().items():
-        states[name][batch.rows] = values
+    states.put_floats(batch.rows, known.floats)
     states.advance(batch, time_ns)
     return Departure(novelty, novel)
 
@@ -162,26 +161,22 @@ class _Known:
     peak: FloatArray
     calm_run: FloatArray
 
-    def __init__(self, arrays: dict[str, FloatArray]) -> None:
-        self.__dict__.update(arrays)
-
-    def arrays(self) -> dict[str, FloatArray]:
-        """All arrays by name."""
-        return dict(self.__dict__)
+    def __init__(self, states: DepartureStates, floats: FloatArray) -> None:
+        self._states, self.floats = states, floats
+        for name, place in states.float_slices().items():
+            setattr(self, name, floats[:, place].reshape(len(floats), *states.COLUMNS[name].shape))
 
     def of(self, devices: IntArray) -> "_Known":
         """What is known of some devices, as a copy."""
-        return _Known({name: values[devices] for name, values in self.__dict__.items()})
+        return _Known(self._states, self.floats[devices])
 
     def put(self, devices: IntArray, other: "_Known") -> None:
         """Write back what `of` gave."""
-        for name, values in self.__dict__.items():
-            values[devices] = getattr(other, name)
+        self.floats[devices] = other.floats
 
     def forget(self, devices: BoolArray) -> None:
         """Start the devices where `devices` (m,) holds anew."""
-        for values in self.__dict__.values():
-            values[devices] = 0.0
+        self.floats[devices] = 0.0
 
     def take(self, levels: FloatArray, spread: FloatArray, taken: BoolArray, settings: Settings) -> FloatArray:
         """Score one reading of each device by what was known before it, then learn from it where `taken` (m,) holds.

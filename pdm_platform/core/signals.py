@@ -6,6 +6,7 @@ What a device measures and what follows from it is told by a SignalSpec; `core.f
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import ClassVar, Final
 
@@ -58,12 +59,12 @@ class SignalSpec:
     extras: Callable[[FloatArray, Memory], FloatArray] = field(default=lambda channels, _: _nothing_derived(channels))
     version: str = "1"
 
-    @property
+    @cached_property
     def quantities(self) -> tuple[str, ...]:
         """Measured channels, then derived quantities."""
         return (*self.channels, *self.derived)
 
-    @property
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns that `fold` returns."""
         return (
@@ -86,18 +87,10 @@ class SignalStates(StatesTable):
 
     SPEC: ClassVar[SignalSpec]
 
-    def gather(self, rows: IntArray) -> Memory:
-        """The memory of the devices at these rows, as copies."""
-        return Memory({name: np.ascontiguousarray(self[name][rows].T) for name in _memory_names(self)})
-
-    def scatter(self, rows: IntArray, memory: Memory) -> None:
-        """Write the memory back."""
-        for name, values in memory.arrays().items():
-            self[name][rows] = values.T
-
-
-def _memory_names(states: SignalStates) -> list[str]:
-    return [name for name in states.COLUMNS if name != _MAINTAINED]
+    def gather(self, rows: IntArray) -> tuple[Memory, FloatArray]:
+        """The memory of the devices at these rows, as views of a copy, and the copy, which `put_floats` takes back."""
+        block = np.ascontiguousarray(self.floats(rows).T)
+        return Memory({name: block[place] for name, place in self.float_slices().items()}), block.T
 
 
 def columns_of(spec: SignalSpec) -> dict[str, Column]:
@@ -135,8 +128,9 @@ def fold(
         times = np.asarray(time_ns, np.int64)[order]
         newer, running = batch.newer[turns.order], spec.running(raw)
         rows = batch.rows[turns.longest_first]
-        memory, last_ns = states.gather(rows), states[LAST_TIME][rows].copy()
-        serviced, known_service = _serviced(maintained_ns, times, order), states[_MAINTAINED][rows].copy()
+        memory, floats = states.gather(rows)
+        last_ns = states[LAST_TIME][rows]
+        serviced, known_service = _serviced(maintained_ns, times, order), states[_MAINTAINED][rows]
         features = np.empty((len(times), len(spec.feature_names)), np.float32)
         for part in turns.slices:
             now = slice(part.stop - part.start)
@@ -152,7 +146,7 @@ def fold(
             _take(view, values[:, part], since_ns, running[part], newer[part])
             last_ns[now] = np.where(newer[part], times[part], last_ns[now])
             features[part] = _features(spec, raw[:, part], view, since_ns, running[part]).T
-    states.scatter(rows, memory)
+    states.put_floats(rows, floats)
     states[_MAINTAINED][rows] = known_service
     states.advance(batch, time_ns)
     unturned = np.empty_like(features)
@@ -183,6 +177,10 @@ class _Turns:
     """
 
     def __init__(self, batch: Batch) -> None:
+        if batch.is_one_each:
+            self.longest_first = self.order = batch.run
+            self.slices = [slice(0, len(batch.run))] if len(batch.run) else []
+            return
         counts = np.bincount(batch.run, minlength=len(batch.rows))
         self.longest_first = np.argsort(-counts, kind="stable")
         place = np.empty_like(self.longest_first)

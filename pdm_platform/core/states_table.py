@@ -1,7 +1,10 @@
 """What the platform remembers of each pump, as a struct of arrays: row lookup, growth, snapshots, event-time order."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -47,8 +50,16 @@ class Batch:
     rows: IntArray
     newer: BoolArray
 
+    @property
+    def is_one_each(self) -> bool:
+        """Whether no pump has a second reading, as in most live batches: much needs no work then."""
+        return len(self.rows) == len(self.row)
+
     def rounds(self) -> Iterator[IntArray]:
         """Indices into the sorted batch: the first reading of each pump, then the second of each that has one, ..."""
+        if self.is_one_each:
+            yield self.run
+            return
         turn = _rank_in_run(self.run)
         yield from np.split(np.argsort(turn, kind="stable"), np.cumsum(np.bincount(turn))[:-1])
 
@@ -67,7 +78,7 @@ class StatesTable:
 
     def __init__(self) -> None:
         self._row_of: dict[str, int] = {}
-        self._columns = {name: _fresh(column, 0) for name, column in self._all_columns().items()}
+        self._hold(0, {name: _fresh(column, 0) for name, column in self._all_columns().items()})
 
     @classmethod
     def _all_columns(cls) -> dict[str, Column]:
@@ -76,6 +87,32 @@ class StatesTable:
     def __len__(self) -> int:
         return len(self._row_of)
 
+    @classmethod
+    @cache
+    def float_slices(cls) -> dict[str, slice]:
+        """Where each column of floats lies in a row of `floats`."""
+        names = [name for name, column in cls.COLUMNS.items() if column.dtype is np.float64]
+        ends = np.cumsum([0, *(math.prod(cls.COLUMNS[name].shape) for name in names)]).tolist()
+        return {name: slice(*place) for name, place in zip(names, pairwise(ends), strict=True)}
+
+    def _hold(self, room: int, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Take over columns of `room` pumps. Those of floats become views of one array: a pump is read at one go."""
+        slices = self.float_slices()
+        self._floats = np.empty((room, max((place.stop for place in slices.values()), default=0)))
+        self._columns = dict(columns)
+        for name, place in slices.items():
+            view = self._floats[:, place].reshape(room, *self.COLUMNS[name].shape)
+            view[...] = columns[name]
+            self._columns[name] = view
+
+    def floats(self, rows: IntArray) -> FloatArray:
+        """All float columns of some pumps, flat, side by side as `float_slices` says: a copy, shape (n, width)."""
+        return self._floats[rows]
+
+    def put_floats(self, rows: IntArray, values: FloatArray) -> None:
+        """Write back what `floats` gave."""
+        self._floats[rows] = values
+
     def __getitem__(self, name: str) -> NDArray[Any]:
         """The column itself, at least as long as the table. Ask again after `rows_of`: growth replaces it."""
         return self._columns[name]
@@ -83,17 +120,23 @@ class StatesTable:
     def rows_of(self, device_ids: Sequence[str]) -> IntArray:
         """Row of each device, shape (n,). Devices not seen before are added."""
         row_of = self._row_of
-        rows = np.fromiter((row_of.setdefault(device, len(row_of)) for device in device_ids), np.int64, len(device_ids))
-        self._make_room()
-        return rows
+        try:
+            return np.array([row_of[device] for device in device_ids], np.int64)
+        except KeyError:
+            rows = np.array([row_of.setdefault(device, len(row_of)) for device in device_ids], np.int64)
+            self._make_room()
+            return rows
 
     def _make_room(self) -> None:
         room = len(self._columns[LAST_TIME])
         if len(self) <= room:
             return
         more = max(len(self), 2 * room, 64) - room
-        for name, column in self._all_columns().items():
-            self._columns[name] = np.concatenate([self._columns[name], _fresh(column, more)])
+        grown = {
+            name: np.concatenate([self._columns[name], _fresh(column, more)])
+            for name, column in self._all_columns().items()
+        }
+        self._hold(room + more, grown)
 
     def arrange(self, device_ids: Sequence[str], time_ns: IntArray) -> Batch:
         """Sort a batch by pump and tell which readings are newer than all before them. Changes no state.
@@ -104,14 +147,20 @@ class StatesTable:
             raise ValueError(f"{len(device_ids)} device ids, but {len(time_ns)} times")
         all_rows = self.rows_of(device_ids)
         order = np.argsort(all_rows, kind="stable")
-        row = all_rows[order]
+        row, times = all_rows[order], np.asarray(time_ns, np.int64)[order]
+        last_ns = self._columns[LAST_TIME]
+        if (row[1:] != row[:-1]).all():
+            return Batch(order, row, np.arange(len(row)), row, times > last_ns[row])
         rows, run = np.unique(row, return_inverse=True)
-        newer = _newer(np.asarray(time_ns, np.int64)[order], run, self._columns[LAST_TIME][rows])
-        return Batch(order, row, run, rows, newer)
+        return Batch(order, row, run, rows, _newer(times, run, last_ns[rows]))
 
     def advance(self, batch: Batch, time_ns: IntArray) -> None:
         """Remember the newest time of each pump, once a batch was folded in."""
-        np.maximum.at(self._columns[LAST_TIME], batch.row, np.asarray(time_ns, np.int64)[batch.order])
+        last_ns, times = self._columns[LAST_TIME], np.asarray(time_ns, np.int64)[batch.order]
+        if batch.is_one_each:
+            last_ns[batch.row] = np.maximum(last_ns[batch.row], times)
+        else:
+            np.maximum.at(last_ns, batch.row, times)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """A snapshot, as plain arrays that `numpy.savez` writes and `numpy.load(allow_pickle=False)` reads."""
@@ -138,7 +187,7 @@ class StatesTable:
             values = arrays[name]
             if values.shape != (len(devices), *column.shape) or values.dtype != column.dtype:
                 raise _refusal(cls, f"has {name} as {values.dtype}{values.shape}")
-            table._columns[name] = values.copy()
+        table._hold(len(devices), {name: arrays[name].copy() for name in expected})
         return table
 
 

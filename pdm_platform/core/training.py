@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import TrainingError
 from pdm_platform.contract.states import HEALTHY_ABOVE_PERCENT, STATES
 from pdm_platform.core import remaining_life, trees
@@ -15,7 +16,7 @@ from pdm_platform.core.lives import SPEEDS, IntArray, Lives, evenly, speed_index
 from pdm_platform.core.novelty import NOVELTY_COLUMNS, NoveltyModel, fit_novelty, forest_to_onnx
 from pdm_platform.core.remaining_life import LifeModel, consumed_share
 from pdm_platform.core.sensor_faults import SENSOR_INPUTS, fit_sensor
-from pdm_platform.core.serving import CONTRACT_KEY, SERVING_FILE, ServingFacts
+from pdm_platform.core.serving_files import CONTRACT_KEY, SERVING_FILE, ServingFacts
 from pdm_platform.core.signal_memory import BASELINE_READINGS
 from pdm_platform.core.signals import AGE_HOURS, INTERVAL_S, LAGS_HOURS
 from pdm_platform.core.trees import TreeSettings
@@ -30,9 +31,12 @@ WEAR_COLUMNS: Final = tuple(
     for i, name in enumerate(FEATURE_NAMES)
     if name not in (*_OF_TIME, "gap_ratio") and not name.endswith(("_long", "_baseline"))
 )
+RAW_COLUMNS: Final = tuple(FEATURE_NAMES.index(name) for name in CHANNEL_NAMES)
 _LIFE_TREES: Final = TreeSettings(
     max_iter=150, learning_rate=0.06, max_leaf_nodes=12, min_samples_leaf=30, max_features=0.3
 )
+# What the raw channels tell is soon told: more trees do not help, and these two are for speed.
+_RAW_TREES: Final = TreeSettings(max_iter=30)
 # Rows of one life in one state are alike: more of them cost time and teach nothing. Each life gives as many of each
 # state, so that a life of 10,000 readings does not drown fifty short ones, and the healthy majority not the failures:
 # sampling instead of weights, with which scikit-learn takes twice as long.
@@ -48,7 +52,8 @@ class TrainedModels:
 
     state: index into STATES. health: percent. mode: index into MODE_CLASSES. sensor: of rows of
     sensor_faults.channel_rows, 1 where that channel's sensor lies; None where none did in training. life: share of life
-    consumed. novelty: how far from healthy operation.
+    consumed. novelty: how far from healthy operation. raw_state, raw_health: the same two from the channels of a single
+    reading, for where nothing else is affordable.
     """
 
     state: Any
@@ -57,6 +62,8 @@ class TrainedModels:
     sensor: Any
     life: LifeModel
     novelty: NoveltyModel
+    raw_state: Any
+    raw_health: Any
 
 
 def train(lives: Lives, *, seed: int, progress: Progress, settings: TreeSettings | None = None) -> TrainedModels:
@@ -77,9 +84,14 @@ def train(lives: Lives, *, seed: int, progress: Progress, settings: TreeSettings
         mode = trees.classifier(chosen, seed).fit(wear, mode_target(rows))
         progress("sensor faults")
         sensor = fit_sensor(lives, chosen, seed=seed)
+        progress("state and health from raw channels")
+        channels = trees.trainable(rows.features)[:, RAW_COLUMNS]
+        raw_state = trees.classifier(_RAW_TREES, seed).fit(channels, rows.state_index)
+        raw_health = trees.regressor(_RAW_TREES, seed).fit(channels, rows.health_percent)
     life = _life(lives, seed, progress)
     progress("novelty")
-    return TrainedModels(state, health, mode, sensor, life, fit_novelty(lives, seed=seed))
+    novelty = fit_novelty(lives, seed=seed)
+    return TrainedModels(state, health, mode, sensor, life, novelty, raw_state, raw_health)
 
 
 def mode_target(lives: Lives) -> IntArray:
@@ -137,6 +149,8 @@ def to_files(models: TrainedModels) -> dict[str, bytes]:
         "health": (models.health, WEAR_COLUMNS),
         "mode": (models.mode, WEAR_COLUMNS),
         "life": (models.life.estimator, WEAR_COLUMNS),
+        "raw_state": (models.raw_state, RAW_COLUMNS),
+        "raw_health": (models.raw_health, RAW_COLUMNS),
     }
     columns_of = {**{name: columns for name, (_, columns) in estimators.items()}, "novelty": NOVELTY_COLUMNS}
     facts = ServingFacts(

@@ -53,12 +53,12 @@ class Grant:
 def user_grants(topics: Topics) -> dict[User, Grant]:
     """What each of the platform's own users may do."""
     telemetry, training = topics.every(Kind.TELEMETRY), topics.every(Kind.TRAINING)
+    predictions, alarms = topics.every(Kind.PREDICTION), topics.every(Kind.ALARM)
     pointer, status = topics.of(Kind.MODEL_PRODUCTION), topics.of(Kind.MODEL_STATUS)
     return {
-        User.BRIDGE: Grant(reads=(topics.everything,), writes=(topics.of(Kind.REJECTED),)),
-        User.INFERENCE: Grant(
-            reads=(telemetry, pointer), writes=(topics.every(Kind.PREDICTION), topics.every(Kind.ALARM), status)
-        ),
+        # readings, for `pdmctl quarantine replay`; what is predicted of them is made anew, so it need not speak of that
+        User.BRIDGE: Grant(reads=(topics.everything,), writes=(topics.of(Kind.REJECTED), telemetry, training)),
+        User.INFERENCE: Grant(reads=(telemetry, pointer), writes=(predictions, alarms, status)),
         User.DAGSTER: Grant(writes=(training, pointer)),
         User.SIMULATOR: Grant(writes=(telemetry, training)),
         User.OPERATOR: Grant(reads=(topics.everything, "$SYS/#")),

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import IntegrityError, PdmError
 from pdm_platform.contract.payloads import ModelPointer, ModelStatus
 from pdm_platform.contract.states import STATES
 from pdm_platform.contract.times import iso_of
 from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
 from pdm_platform.core.serving import ServingModel
+from pdm_platform.core.trees import OPSET
 from pdm_platform.stores.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -24,10 +26,11 @@ class LoadedModel:
     model: ServingModel
 
 
-def load(registry: Registry, pointer: ModelPointer) -> LoadedModel:
+def load(registry: Registry, pointer: ModelPointer, *, simple: bool = False) -> LoadedModel:
     """Load the version a pointer names, after checking every file against its manifest. Nothing is unpickled.
 
-    Raises IntegrityError where a file, the pointer, the feature contract or the classes do not fit.
+    simple: only its models of raw channels will be asked. Raises IntegrityError where a file, the pointer, the feature
+    contract or the classes do not fit; ModelError where a model is missing or does not fit.
     """
     manifest, _, contents = registry.load(pointer)
     if manifest.feature_contract != FEATURE_CONTRACT:
@@ -38,18 +41,27 @@ def load(registry: Registry, pointer: ModelPointer) -> LoadedModel:
         )
     if tuple(manifest.classes) != tuple(state.value for state in STATES):
         raise IntegrityError(f"model {pointer.version} tells {manifest.classes}, not the contract's states")
+    if newer := {domain: found for domain, found in manifest.opset.items() if found > OPSET.get(domain, 0)}:
+        raise IntegrityError(
+            f"model {pointer.version} needs ONNX opset {newer}, this service runs {OPSET}",
+            hint="Run the release that trained it, or a newer one.",
+        )
     model = ServingModel.from_files(contents)
-    trial = model.predict(np.zeros((1, len(FEATURE_NAMES))))
-    if not all(np.isfinite(values).all() for values in (trial.probabilities, trial.health_percent, trial.novelty)):
+    if simple:
+        told: tuple[np.ndarray, ...] = model.predict_raw(np.zeros((1, len(CHANNEL_NAMES))))
+    else:
+        trial = model.predict(np.zeros((1, len(FEATURE_NAMES))))
+        told = trial.probabilities, trial.health_percent, trial.novelty
+    if not all(np.isfinite(values).all() for values in told):
         raise IntegrityError(f"model {pointer.version} answers with NaN")
     return LoadedModel(pointer.version, model)
 
 
 class ModelLoader:
-    """Follows the registry's production pointer."""
+    """Follows the registry's production pointer. simple: as in `load`."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, registry: Registry, *, simple: bool = False) -> None:
+        self._registry, self._simple = registry, simple
         self._loaded: ModelPointer | None = None
         self._refused: tuple[ModelPointer, str] | None = None
         self.current: LoadedModel | None = None
@@ -68,7 +80,7 @@ class ModelLoader:
         if pointer is None or pointer == self._loaded:
             return None
         try:
-            self.current = load(self._registry, pointer)
+            self.current = load(self._registry, pointer, simple=self._simple)
         except PdmError as error:
             if self._refused == (pointer, str(error)):
                 return None

@@ -4,60 +4,56 @@ import threading
 
 from prometheus_client import CollectorRegistry
 
-from pdm_platform.contract.topics import Kind
+from pdm_platform.inference.intake import Intake
 from pdm_platform.inference.loader import ModelLoader
-from pdm_platform.inference.service import CLIENT_ID, InferenceService, Metrics
+from pdm_platform.inference.memory import FleetMemory
+from pdm_platform.inference.metrics import Metrics
+from pdm_platform.inference.service import InferenceService
 from pdm_platform.inference.settings import InferenceSettings
-from pdm_platform.runtime.inbox import Inbox
-from pdm_platform.runtime.mqtt import Link
-from pdm_platform.runtime.service import Health, run_service
+from pdm_platform.inference.workers import Worker
+from pdm_platform.runtime.deliveries import Deliveries
+from pdm_platform.runtime.mqtt_session import Session
+from pdm_platform.runtime.service import Health, run_service, spare_collector_pauses
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.registry import Registry
 
 # what waits to be published at a stop has already been waited for once
-_LAST_FLUSH_S = 0.5
+_LAST_FLUSH_S = 0.2
 
 
 def main() -> int:
     """Run `pdmctl inference` until a signal ends it."""
     platform, settings = PlatformSettings.load(), InferenceSettings.load()
+    worker = Worker.of(settings)
 
     def body(stop: threading.Event, health: Health, registry: CollectorRegistry) -> None:
-        inbox = Inbox(settings.inference_queue_size)
         topics = platform.topics
-        source = Link(
+        simple = settings.inference_output == "simple"
+        session = Session(
             platform,
-            CLIENT_ID,
-            subscriptions=(topics.every(Kind.TELEMETRY), topics.of(Kind.MODEL_PRODUCTION)),
-            on_message=inbox.put,
+            worker.name,
+            subscriptions=worker.subscriptions(topics),
+            hold=settings.inference_queue_size,
             stop=stop,
         )
-        outlet = Link(
-            platform,
-            f"{CLIENT_ID}-outlet",
-            persistent=False,
-            max_unacknowledged=2 * settings.inference_max_batch,
-            stop=stop,
-        )
+        deliveries = Deliveries()
+        metrics = Metrics(registry, lambda: len(session), lambda: deliveries.repeats)
+        loader = ModelLoader(Registry(platform.registry_path), simple=simple)
         service = InferenceService(
-            source,
-            outlet,
-            inbox,
-            ModelLoader(Registry(platform.registry_path)),
+            session,
+            deliveries,
+            Intake(topics, platform.intake_limits, metrics, lambda: service.look_soon(), worker.answers),
+            loader,
+            FleetMemory(platform.home.absolute() / _folder(worker), keeps=not simple),
             topics,
-            platform.intake_limits,
             settings,
-            platform.home.absolute() / "inference" / "state.npz",
-            Metrics(registry, inbox),
+            metrics,
         )
-        source.start()
-        outlet.start()
         try:
+            spare_collector_pauses()
             service.run(stop, health)
         finally:
-            inbox.close()
-            source.stop()
-            outlet.stop(_LAST_FLUSH_S)
+            session.close(_LAST_FLUSH_S)
 
     return run_service(
         "inference",
@@ -66,3 +62,7 @@ def main() -> int:
         http_host=platform.http_host,
         log_level=platform.log_level,
     )
+
+
+def _folder(worker: Worker) -> str:
+    return "inference" if worker.workers == 1 else f"inference/{worker.name}"

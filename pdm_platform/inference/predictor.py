@@ -1,8 +1,8 @@
 """From readings to predictions and alarms: features, models and alarm logic over many pumps at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,74 +19,96 @@ from pdm_platform.core.serving import ServingOutput
 from pdm_platform.core.signals import FeatureArray
 from pdm_platform.inference.loader import LoadedModel
 
+_channels: Final = attrgetter(*CHANNEL_NAMES)
 
-@dataclass(frozen=True, slots=True)
-class TimedReading:
+
+class TimedReading(NamedTuple):
     """A reading and its event time."""
 
     reading: Telemetry
     time_ns: int
 
 
+class Answer(NamedTuple):
+    """One prediction a reading, in their order, and the alarms that changed by them."""
+
+    predictions: list[Prediction]
+    alarms: list[Alarm]
+
+
 def observe(state: FleetState, readings: Sequence[TimedReading]) -> FeatureArray:
     """Advance the pumps' states by these readings; returns their features, shape (n, features)."""
-    channels = np.array(
-        [[getattr(item.reading, name) for name in CHANNEL_NAMES] for item in readings], dtype=np.float64
-    ).reshape(len(readings), len(CHANNEL_NAMES))
-    maintained = np.array([maintained_ns(item.reading.last_maintenance) for item in readings], dtype=np.int64)
-    return monitoring.observe(state, _devices(readings), _times(readings), channels, maintained)
+    told = [item.reading.last_maintenance for item in readings]
+    maintained = np.array([0 if one is None else maintained_ns(one) for one in told], dtype=np.int64)
+    return monitoring.observe(state, _devices(readings), _times(readings), _values(readings), maintained)
 
 
-def predict(
-    state: FleetState, loaded: LoadedModel, readings: Sequence[TimedReading], now_ns: int
-) -> tuple[list[Prediction], list[Alarm]]:
-    """One prediction a reading, in their order, and the alarms that changed by them."""
-    output, changes = monitoring.tell(
-        state, loaded.model, _devices(readings), _times(readings), observe(state, readings)
-    )
-    told = _Told(output)
-    inference_timestamp = iso_of(now_ns)
-    predictions = [
+def answer(
+    state: FleetState, loaded: LoadedModel, readings: Sequence[TimedReading], now_ns: int, output: str = "full"
+) -> Answer:
+    """What a model says of readings. output: `full`, or `simple`, for which no state is needed or changed."""
+    if output == "simple":
+        return Answer(_simple(loaded, readings, now_ns), [])
+    told, changes = monitoring.tell(state, loaded.model, _devices(readings), _times(readings), observe(state, readings))
+    predictions = _predictions(loaded, readings, now_ns, _columns(told))
+    return Answer(predictions, [_alarm(change, predictions[change.row]) for change in changes])
+
+
+def _simple(loaded: LoadedModel, readings: Sequence[TimedReading], now_ns: int) -> list[Prediction]:
+    shares, health = loaded.model.predict_raw(_values(readings))
+    columns = {
+        "state": [STATES[index] for index in shares.argmax(axis=1).tolist()],
+        "probabilities": [StateProbabilities(*each) for each in shares.tolist()],
+        "health_percent": health.tolist(),
+        "rul_hours": [None] * len(readings),
+    }
+    return _predictions(loaded, readings, now_ns, columns)
+
+
+def _predictions(
+    loaded: LoadedModel, readings: Sequence[TimedReading], now_ns: int, columns: dict[str, list[Any]]
+) -> list[Prediction]:
+    inferred, version, names = iso_of(now_ns), loaded.version, tuple(columns)
+    return [
         Prediction(
-            device_id=item.reading.device_id,
-            timestamp=item.reading.timestamp,
-            measurement_id=item.reading.measurement_id,
-            model_version=loaded.version,
-            inference_timestamp=inference_timestamp,
-            **told.of(row),
+            device_id=reading.device_id,
+            timestamp=reading.timestamp,
+            measurement_id=reading.measurement_id,
+            model_version=version,
+            inference_timestamp=inferred,
+            **dict(zip(names, row, strict=True)),
         )
-        for row, item in enumerate(readings)
+        for (reading, _), row in zip(readings, zip(*columns.values(), strict=True), strict=True)
     ]
-    return predictions, [_alarm(change, predictions[change.row]) for change in changes]
 
 
-class _Told:
+def _columns(output: ServingOutput) -> dict[str, list[Any]]:
     """What the models said, as plain Python values by field of the payload."""
+    rows = np.arange(len(output.health_percent))
+    mode = output.mode_index
+    return {
+        "state": [STATES[index] for index in output.state_index.tolist()],
+        "probabilities": [StateProbabilities(*shares) for shares in output.probabilities.tolist()],
+        "health_percent": output.health_percent.tolist(),
+        "rul_hours": _or_none(output.rul_hours),
+        "rul_lower_hours": _or_none(output.rul_lower_hours),
+        "rul_upper_hours": _or_none(output.rul_upper_hours),
+        "failure_mode": [MODE_CLASSES[index] if index else None for index in mode.tolist()],
+        "failure_mode_probability": _or_none(np.where(mode > 0, output.mode_probabilities[rows, mode], np.nan)),
+        "novelty": output.novelty.tolist(),
+        "novel": output.novel.tolist(),
+        "sensor_fault": [
+            CHANNEL_NAMES[channel] if lies else None
+            for channel, lies in zip(output.faulty_channel.tolist(), output.sensor_lies.tolist(), strict=True)
+        ],
+        "sensor_fault_probability": output.sensor_fault_probability.tolist(),
+        "provisional": output.provisional.tolist(),
+    }
 
-    def __init__(self, output: ServingOutput) -> None:
-        rows = np.arange(len(output.health_percent))
-        mode = output.mode_index
-        self._columns: dict[str, list[Any]] = {
-            "state": [STATES[index] for index in output.state_index.tolist()],
-            "probabilities": [StateProbabilities(*shares) for shares in output.probabilities.tolist()],
-            "health_percent": output.health_percent.tolist(),
-            "rul_hours": _or_none(output.rul_hours),
-            "rul_lower_hours": _or_none(output.rul_lower_hours),
-            "rul_upper_hours": _or_none(output.rul_upper_hours),
-            "failure_mode": [MODE_CLASSES[index] if index else None for index in mode.tolist()],
-            "failure_mode_probability": _or_none(np.where(mode > 0, output.mode_probabilities[rows, mode], np.nan)),
-            "novelty": output.novelty.tolist(),
-            "novel": output.novel.tolist(),
-            "sensor_fault": [
-                CHANNEL_NAMES[channel] if lies else None
-                for channel, lies in zip(output.faulty_channel.tolist(), output.sensor_lies.tolist(), strict=True)
-            ],
-            "sensor_fault_probability": output.sensor_fault_probability.tolist(),
-            "provisional": output.provisional.tolist(),
-        }
 
-    def of(self, row: int) -> dict[str, Any]:
-        return {name: values[row] for name, values in self._columns.items()}
+def _values(readings: Sequence[TimedReading]) -> NDArray[np.float64]:
+    """Channels, shape (n, 8), NaN where a sensor gave nothing."""
+    return np.array([_channels(item.reading) for item in readings], np.float64).reshape(-1, len(CHANNEL_NAMES))
 
 
 def _or_none(values: NDArray[np.float64]) -> list[float | None]:

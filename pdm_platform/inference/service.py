@@ -1,220 +1,253 @@
-"""The loop: take what has arrived, predict it at once, publish, and only then acknowledge."""
+"""The loop: take what has arrived, predict it at once, publish, and acknowledge once the broker has the predictions."""
 
 import logging
 import threading
 import time
-from pathlib import Path
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import numpy as np
 
-from pdm_platform.contract.errors import PayloadError
-from pdm_platform.contract.intake import DeviceClock, IntakeLimits, accept_reading
-from pdm_platform.contract.payloads import Telemetry, encode
+from pdm_platform.contract.payloads import ModelStatus, encode
 from pdm_platform.contract.times import NS_PER_S
 from pdm_platform.contract.topics import Kind, Topics
-from pdm_platform.inference import snapshot
+from pdm_platform.inference.intake import Intake, superseded
 from pdm_platform.inference.loader import ModelLoader
-from pdm_platform.inference.predictor import TimedReading, observe, predict
+from pdm_platform.inference.memory import FleetMemory
+from pdm_platform.inference.metrics import Metrics
+from pdm_platform.inference.predictor import Answer, TimedReading, answer, observe
 from pdm_platform.inference.settings import InferenceSettings
-from pdm_platform.runtime.inbox import Inbox
-from pdm_platform.runtime.mqtt import Link, Message
+from pdm_platform.runtime.deliveries import Deliveries
+from pdm_platform.runtime.mqtt import Message
 from pdm_platform.runtime.service import Health
 
 log = logging.getLogger(__name__)
-CLIENT_ID = "pdm-inference"
-_TURN_S = 0.5
-_REMEMBERED = 65_536  # what a broker may deliver again is bounded by MQTT's packet ids
-_PUBLISH_WAIT_S = 30.0
-_LATENCY_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+_TURN_S: Final = 0.5
+_CACHED_TOPICS: Final = 100_000
+_PROGRESS_WITHIN_S: Final = 30.0
+# what waits to be published has already been waited for, and a broker that hangs must not hold back a stop
+_SETTLE_S: Final = 0.5
 
 
-class Metrics:
-    """What `/metrics` tells of the service."""
+class Session(Protocol):
+    """The part of the broker session that the service needs."""
 
-    def __init__(self, registry: CollectorRegistry, inbox: Inbox) -> None:
-        self.predicted = Counter("pdm_inference_predicted", "Predictions published", registry=registry)
-        self.alarms = Counter("pdm_inference_alarm_changes", "Alarms raised or returned", registry=registry)
-        self.refused = Counter("pdm_inference_refused", "Readings that break the contract", registry=registry)
-        self.without_model = Counter("pdm_inference_without_model", "Readings before any model", registry=registry)
-        self.repeats = Counter("pdm_inference_repeats", "Untimed readings delivered again", registry=registry)
-        self.batch = Histogram(
-            "pdm_inference_batch_readings", "Readings a batch", registry=registry, buckets=(1, 10, 100, 1_000, 10_000)
-        )
-        self.seconds = Histogram(
-            "pdm_inference_batch_seconds",
-            "Seconds from batch to broker",
-            registry=registry,
-            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
-        )
-        self.latency = Histogram(
-            "pdm_inference_reading_to_prediction_seconds",
-            "Seconds from a reading's time to its prediction at the broker",
-            registry=registry,
-            buckets=_LATENCY_SECONDS,
-        )
-        self.model = Gauge("pdm_inference_model_info", "Model in service", ["version"], registry=registry)
-        queue = Gauge("pdm_inference_queue_readings", "Readings waiting", registry=registry)
-        queue.set_function(lambda: float(len(inbox)))
+    @property
+    def ready(self) -> bool:
+        """Connected and subscribed."""
+        ...
+
+    @property
+    def published(self) -> int:
+        """Messages handed over so far."""
+        ...
+
+    @property
+    def answered(self) -> int:
+        """How many of the first of them the broker has."""
+        ...
+
+    def check(self) -> None:
+        """Raise where the broker refused this client."""
+        ...
+
+    def receive(self, max_messages: int, max_wait_s: float) -> list[Message]:
+        """What has arrived; early and empty where only answers have."""
+        ...
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Hand one message over."""
+        ...
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until the broker has all of them."""
+        ...
+
+    def acknowledge(self, messages: Iterable[Message]) -> None:
+        """Tell the broker that these are safe."""
+        ...
+
+
+class _UnderWay(NamedTuple):
+    """A batch whose predictions the broker may not have yet: it has them once it has answered `published` messages."""
+
+    published: int
+    version: str
+    messages: list[Message]
+    stale_before_ns: int
+    times_ns: list[int]
 
 
 class InferenceService:
-    """One process that predicts every reading of the fleet.
-
-    source: the link that fills the inbox. outlet: another one to publish on: a full inbox holds back the source's
-    network thread, and with it the broker's answers to what was published there.
-    """
+    """One process, one thread that predicts every reading of the fleet."""
 
     def __init__(
         self,
-        source: Link,
-        outlet: Link,
-        inbox: Inbox,
+        session: Session,
+        deliveries: Deliveries,
+        intake: Intake,
         loader: ModelLoader,
+        memory: FleetMemory,
         topics: Topics,
-        limits: IntakeLimits,
         settings: InferenceSettings,
-        snapshot_path: Path,
         metrics: Metrics,
     ) -> None:
-        self._source, self._outlet = source, outlet
-        self._inbox, self._loader, self._topics = inbox, loader, topics
-        self._limits, self._settings, self._metrics = limits, settings, metrics
-        self._snapshot_path = snapshot_path
-        self._state = snapshot.restore(snapshot_path)
-        self._clock = DeviceClock()
-        self._unacknowledged: list[Message] = []
-        self._answered_times_ns: list[int] = []
-        self._answered: dict[tuple[str, int], Telemetry] = {}
+        self._session, self._deliveries, self._intake = session, deliveries, intake
+        self._loader, self._memory = loader, memory
+        self._topic_of = lru_cache(maxsize=_CACHED_TOPICS)(topics.of)
+        self._settings, self._metrics = settings, metrics
+        self._under_way: deque[_UnderWay] = deque()
+        self._looking: Future[ModelStatus | None] | None = None
+        self._looker = ThreadPoolExecutor(1, "model")
         self._next_look_s = 0.0
-        self._next_snapshot_s = time.monotonic() + settings.inference_snapshot_s
-        self._snapshot_fault: str | None = None
+        self._next_snapshot_s = 0.0
+        self._serving = loader.current
 
     def run(self, stop: threading.Event, health: Health) -> None:
         """Predict until told to stop; what was published is acknowledged before it returns."""
-        health.require("loop", within_s=_PUBLISH_WAIT_S + 10)
-        health.watch("broker", self._broker_fault)
-        health.watch("snapshot", lambda: self._snapshot_fault)
-        health.watch("model", lambda: None if self._loader.current else "no model in production yet: run `retrain`")
+        health.require("loop", within_s=_PROGRESS_WITHIN_S)
+        health.watch("broker", lambda: None if self._session.ready else "not connected to the broker")
+        health.watch("snapshot", lambda: self._memory.fault)
+        health.watch("model", lambda: None if self._serving else "no model in production yet: run `retrain`")
+        self._remember()
         while not stop.is_set():
-            self._source.check()
-            self._outlet.check()
+            self._session.check()
             self._follow_model()
-            self.turn(self._inbox.take(self._settings.inference_max_batch, _TURN_S), stop)
+            self.turn(_TURN_S)
             if time.monotonic() >= self._next_snapshot_s:
                 self._save()
             health.progress("loop")
-        self._save()
+        self._session.flush(_SETTLE_S)
+        self._settle()
+        self._looker.shutdown()
+        # what the broker has no answer of comes again: then it must be as new as it was
+        self._memory.close(save=not self._under_way)
 
-    def turn(self, batch: list[Message], stop: threading.Event) -> None:
-        """Answer one batch. A prediction is at the broker before its reading is acknowledged."""
-        if not batch:
-            return
-        started_s = time.monotonic()
-        self._answered_times_ns += [item.time_ns for item in self._answer(self._decode(batch))]
-        self._unacknowledged += batch
-        if self._is_published(stop):
-            self._source.acknowledge(self._unacknowledged)
-            self._unacknowledged = []
-            self._note_latency()
-        else:
-            # their predictions wait in the outlet; a broker bounds what it delivers unacknowledged, and so this list
-            log.warning("the broker has not taken all predictions; %d readings wait", len(self._unacknowledged))
-        self._metrics.batch.observe(len(batch))
-        self._metrics.seconds.observe(time.monotonic() - started_s)
+    def turn(self, max_wait_s: float) -> None:
+        """Answer what has arrived, then acknowledge what the broker has the answers of."""
+        delivered = self._session.receive(self._settings.inference_max_batch, max_wait_s)
+        if delivered:
+            started_s = time.monotonic()
+            batch = self._deliveries.fresh(delivered)
+            stale_before_ns = self._stale_before_ns(len(delivered))
+            told = self._answer(batch, stale_before_ns)
+            version = self._serving.version if self._serving else ""
+            self._under_way.append(_UnderWay(self._session.published, version, batch, stale_before_ns, told))
+            self._metrics.batch.observe(len(delivered))
+            self._metrics.seconds.observe(time.monotonic() - started_s)
+        self._settle()
 
-    def _is_published(self, stop: threading.Event) -> bool:
-        deadline_s = time.monotonic() + _PUBLISH_WAIT_S
-        while not self._outlet.flush(_TURN_S):
-            # a broker that hangs must not hold back a stop
-            if stop.is_set() or time.monotonic() > deadline_s:
-                return False
-        return True
+    def _stale_before_ns(self, delivered: int) -> int:
+        """From when on readings are answered; 0, which is always, unless the service is behind."""
+        if delivered < self._settings.inference_max_batch:
+            return 0
+        return time.time_ns() - int(self._settings.inference_stale_after_s * NS_PER_S)
 
-    def _decode(self, batch: list[Message]) -> list[TimedReading]:
-        readings = []
-        for message in batch:
-            try:
-                address = self._topics.parse(message.topic)
-                if address.kind is Kind.MODEL_PRODUCTION:
-                    self._next_look_s = 0.0
-                    continue
-                reading, time_ns = accept_reading(
-                    address, message.payload, message.received_ns, self._limits, retained=message.retain
-                )
-            except PayloadError as error:
-                # the bridge quarantines it with this reason; here it only must not become a prediction
-                log.debug("not predicted: %s", error)
-                self._metrics.refused.inc()
-                continue
-            if time_ns is None:
-                if self._is_repeat(reading):
-                    self._metrics.repeats.inc()
-                    continue
-                time_ns = self._clock.time_ns(reading.device_id, message.received_ns)
-            readings.append(TimedReading(reading, time_ns))
-        return readings
-
-    def _is_repeat(self, reading: Telemetry) -> bool:
-        """Whether a reading without a timestamp was answered already: a second answer would be another point.
-
-        Told by its number and values, not by the DUP flag: after a broker's death publishers send again without it.
-        """
-        if reading.measurement_id is None:
-            return False
-        key = (reading.device_id, reading.measurement_id)
-        before = self._answered.get(key)
-        self._answered[key] = reading
-        if len(self._answered) > _REMEMBERED:
-            del self._answered[next(iter(self._answered))]
-        return before == reading
-
-    def _answer(self, readings: list[TimedReading]) -> list[TimedReading]:
-        """Publish what there is to say of these readings; returns those that got a prediction."""
-        loaded = self._loader.current
+    def _answer(self, batch: Sequence[Message], stale_before_ns: int) -> list[int]:
+        """Publish what there is to say of these messages; returns the times of the readings that got a prediction."""
+        readings = self._intake.readings(batch)
         if not readings:
             return []
-        if loaded is None:
-            observe(self._state, readings)
+        if self._serving is None:
+            observe(self._memory.state, readings)
             self._metrics.without_model.inc(len(readings))
             return []
-        predictions, alarms = predict(self._state, loaded, readings, time.time_ns())
-        for prediction in predictions:
-            self._outlet.publish(self._topics.of(Kind.PREDICTION, prediction.device_id), encode(prediction))
-        for alarm in alarms:
-            log.info("alarm: %s", alarm.message)
-            self._outlet.publish(self._topics.of(Kind.ALARM, alarm.device_id), encode(alarm))
-        self._metrics.predicted.inc(len(predictions))
-        self._metrics.alarms.inc(len(alarms))
-        return readings
+        asked = self._without_stale(readings, stale_before_ns)
+        self._metrics.skipped.inc(len(readings) - len(asked))
+        told = answer(self._memory.state, self._serving, asked, time.time_ns(), self._settings.inference_output)
+        self._publish(told)
+        return [item.time_ns for item in asked]
 
-    def _note_latency(self) -> None:
-        now_ns = time.time_ns()
-        for time_ns in self._answered_times_ns:
-            # a device's clock may run ahead
-            self._metrics.latency.observe(max(now_ns - time_ns, 0) / NS_PER_S)
-        self._answered_times_ns = []
+    def _without_stale(self, readings: list[TimedReading], stale_before_ns: int) -> list[TimedReading]:
+        """Where the service is far behind: old readings of a pump that has a newer one are remembered, not answered."""
+        stale = superseded(readings, stale_before_ns) if stale_before_ns else []
+        if not any(stale):
+            return readings
+        if self._settings.inference_output == "full":
+            observe(self._memory.state, [item for item, skipped in zip(readings, stale, strict=True) if skipped])
+        return [item for item, skipped in zip(readings, stale, strict=True) if not skipped]
+
+    def _publish(self, told: Answer) -> None:
+        of, publish = self._topic_of, self._session.publish
+        for prediction in told.predictions:
+            publish(of(Kind.PREDICTION, prediction.device_id), encode(prediction))
+        for alarm in told.alarms:
+            log.info("alarm: %s", alarm.message)
+            publish(of(Kind.ALARM, alarm.device_id), encode(alarm))
+        self._metrics.predicted.inc(len(told.predictions))
+        self._metrics.alarms.inc(len(told.alarms))
+
+    def _settle(self) -> None:
+        """Acknowledge the readings whose predictions the broker has. Noted first: a kill between must not undo them."""
+        answered = self._session.answered
+        while self._under_way and self._under_way[0].published <= answered:
+            done = self._under_way.popleft()
+            self._memory.note(done.version, done.messages, done.stale_before_ns)
+            self._session.acknowledge(self._deliveries.settle(done.messages))
+            if done.times_ns:
+                # a device's clock may run ahead
+                late_ns = np.maximum(time.time_ns() - np.array(done.times_ns, np.int64), 0)
+                self._metrics.latency.observe(late_ns / NS_PER_S)
+
+    def _remember(self) -> None:
+        """Bring the state from the last snapshot to the last acknowledged reading, with the model in production."""
+        status = self._loader.follow(time.time_ns())
+        # taken over here, not there: a snapshot taken now would make the journal superfluous before it is read
+        self._serving = self._loader.current
+        self._take_over(status)
+        for entry in self._memory.before_snapshot():
+            self._deliveries.remember(entry.delivered())
+        replayed, other = 0, set()
+        for entry in self._memory.since_snapshot():
+            messages = entry.delivered()
+            self._deliveries.remember(messages)
+            readings = self._intake.readings(messages)
+            if readings and entry.model_version and self._serving is not None:
+                other |= {entry.model_version} - {self._serving.version}
+                asked = self._without_stale(readings, entry.stale_before_ns)
+                answer(self._memory.state, self._serving, asked, 0, self._settings.inference_output)
+            elif readings:
+                observe(self._memory.state, readings)
+            replayed += len(readings)
+        if replayed:
+            log.info("remembered %d readings that came after the last snapshot", replayed)
+        if other:
+            log.warning("some of them were told by %s, which is not in production any more", ", ".join(sorted(other)))
+        self._save()
 
     def _follow_model(self) -> None:
-        if time.monotonic() < self._next_look_s:
-            return
-        self._next_look_s = time.monotonic() + self._settings.inference_reload_s
-        status = self._loader.follow(time.time_ns())
+        """Look where the production pointer is, in a thread of its own: a model takes longer to load than to answer."""
+        if self._looking is None and time.monotonic() >= self._next_look_s:
+            self._next_look_s = time.monotonic() + self._settings.inference_reload_s
+            self._looking = self._looker.submit(self._loader.follow, time.time_ns())
+        if self._looking is not None and self._looking.done():
+            looked, self._looking = self._looking, None
+            self._take_over(looked.result())
+
+    def _take_over(self, status: ModelStatus | None) -> None:
+        """Between two batches, so that no reading is answered by two models."""
         if status is None:
             return
+        if self._serving is not self._loader.current:
+            self._serving = self._loader.current
+            self._save()  # what is noted from now on was told by the new model
         self._metrics.model.clear()
         if status.serving:
             self._metrics.model.labels(version=status.serving).set(1)
-        self._outlet.publish(self._topics.of(Kind.MODEL_STATUS), encode(status), retain=True)
+        self._session.publish(self._topic_of(Kind.MODEL_STATUS), encode(status), retain=True)
 
-    def _broker_fault(self) -> str | None:
-        return None if self._source.ready and self._outlet.ready else "not connected to the broker"
+    def look_soon(self) -> None:
+        """The pointer was announced: look now."""
+        self._next_look_s = 0.0
 
     def _save(self) -> None:
+        """Take a snapshot between two batches, when all that was answered is acknowledged."""
         self._next_snapshot_s = time.monotonic() + self._settings.inference_snapshot_s
-        try:
-            snapshot.save(self._state, self._snapshot_path)
-            self._snapshot_fault = None
-        except OSError as error:
-            # predictions matter more than baselines after a restart: a full disk must not end the service
-            self._snapshot_fault = f"cannot write {str(self._snapshot_path)!r}: {error.strerror}"
-            log.error("snapshot: %s", self._snapshot_fault)
+        if self._under_way:
+            self._session.flush(_SETTLE_S)
+            self._settle()
+        if not self._under_way:
+            self._memory.save()

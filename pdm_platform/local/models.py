@@ -1,7 +1,5 @@
 """`pdmctl models`: what is in the registry, and which version is in production."""
 
-import getpass
-import os
 import sys
 
 import msgspec
@@ -10,6 +8,7 @@ from pdm_platform.contract.errors import PdmError
 from pdm_platform.contract.measurements import MODEL_EVENT
 from pdm_platform.contract.payloads import ModelPointer
 from pdm_platform.local.tables import print_rows
+from pdm_platform.runtime.actor import actor
 from pdm_platform.runtime.announce import announce
 from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
@@ -49,20 +48,13 @@ def show_version(version: str) -> None:
 def promote_version(version: str, reason: str) -> None:
     """Promote a version whose evidence allows it, and tell running services."""
     registry = _registry()
-    _told(registry, promote_on_evidence(registry, version, actor=_actor(), reason=reason))
+    _told(registry, promote_on_evidence(registry, version, actor=actor(), reason=reason))
 
 
 def roll_back(reason: str) -> None:
     """Return to the version that was in production before, and tell running services."""
     registry = _registry()
-    _told(registry, registry.rollback(actor=_actor(), reason=reason))
-
-
-def _actor() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user may have a number only
-        return f"uid {os.getuid()}"
+    _told(registry, registry.rollback(actor=actor(), reason=reason))
 
 
 def _told(registry: Registry, pointer: ModelPointer) -> None:

@@ -5,9 +5,9 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
@@ -18,12 +18,11 @@ from pdm_platform.runtime.settings import PlatformSettings
 
 log = logging.getLogger(__name__)
 _REFUSALS = frozenset({"Bad user name or password", "Not authorized", "Banned", "Client identifier not valid"})
-_KEEPALIVE_S: Final = 30
+KEEPALIVE_S: Final = 30
 _CLOSE_WITHIN_S: Final = 1.5
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One delivery. `connection` numbers the connection it came in on: an acknowledgement is only good on that one."""
 
     topic: str
@@ -104,7 +103,7 @@ class Link:
     def start(self) -> None:
         """Begin to connect, in the background, and go on for as long as it takes. Raises SettingsError."""
         try:
-            self._client.connect_async(self._settings.mqtt_host, self._settings.mqtt_port, keepalive=_KEEPALIVE_S)
+            self._client.connect_async(self._settings.mqtt_host, self._settings.mqtt_port, keepalive=KEEPALIVE_S)
         except ValueError as error:
             raise SettingsError(f"PDM_MQTT_HOST, PDM_MQTT_PORT: {self._address!r} is no address: {error}") from None
         self._client.loop_start()

@@ -1,5 +1,6 @@
 """A process of the platform: signals become a stop event, health and metrics are served, errors are printed once."""
 
+import gc
 import json
 import logging
 import signal
@@ -122,6 +123,16 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(asctime)sZ %(levelname)s %(name)s: %(message)s", force=True
     )
+
+
+def spare_collector_pauses() -> None:
+    """To be called once all is loaded: what is there now stays, and what comes is freed without the collector.
+
+    It looked through 300,000 objects of imported libraries again and again, 150 ms in which no reading was answered.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def stop_on_signals() -> threading.Event:

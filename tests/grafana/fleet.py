@@ -14,7 +14,7 @@ from pdm_platform.contract.times import NS_PER_S, time_ns_of
 from pdm_platform.contract.topics import Kind, Topics
 from pdm_platform.core.monitoring import FleetState
 from pdm_platform.inference.loader import LoadedModel
-from pdm_platform.inference.predictor import TimedReading, predict
+from pdm_platform.inference.predictor import TimedReading, answer
 from pdm_platform.runtime.mqtt import Message
 from pdm_platform.stores.telemetry import TelemetryStore
 from sensors_bridge.decode import Decoder
@@ -77,7 +77,7 @@ class Plant:
         now_ns = time.time_ns()
         messages = [_message(Kind.TELEMETRY, one.device_id, encode(one), now_ns) for one in readings]
         timed = [TimedReading(one, time_ns_of(one.timestamp)) for one in readings if one.timestamp is not None]
-        predictions, alarms = predict(self.state, self.model, timed, now_ns)
+        predictions, alarms = answer(self.state, self.model, timed, now_ns)
         messages += [_message(Kind.PREDICTION, one.device_id, encode(one), now_ns) for one in predictions]
         messages += [_message(Kind.ALARM, one.device_id, encode(one), now_ns) for one in alarms]
         decoded = self.decoder.decode(messages)

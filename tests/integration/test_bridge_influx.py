@@ -10,6 +10,7 @@ import pytest
 
 from pdm_platform.contract.measurements import ALL_TIME, PUMP_TELEMETRY
 from pdm_platform.stores.telemetry import open_platform_store
+from sensors_bridge import quarantine
 from tests.integration.bridge_site import Site, link_to, reading, running_site, wait_until
 from tests.servers.influxd import Influxd, needs_own_influxd, running_influxd
 from tests.servers.small_disk import fill, small_disk
@@ -135,3 +136,25 @@ def test_with_a_full_disk_nothing_is_acknowledged_until_there_is_room_and_the_st
         assert restarts == 0
         assert stored_numbers(site) == list(range(400))
         wait_until(lambda: site.bridge.problems() == {}, "the bridge is healthy again")
+
+
+def test_a_reading_that_influxdb_refuses_is_quarantined_with_its_reason_and_its_neighbours_are_stored(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "site"
+    with running_influxd(tmp_path / "influxd", "--no-tasks") as server:
+        server.create_bucket("pdm_raw", retention_s=3_600)
+        with running_site(folder, store_url=server.store_url("pdm"), token=server.operator_token) as site:
+            now_ms = time.time_ns() // 10**6
+            with link_to(site) as link:
+                for number, age_ms in enumerate((0, 7_200_000, 1)):
+                    payload = reading("pump-1", number, rpm=float(number), timestamp=now_ms - age_ms)
+                    link.publish("factory/pumps/pump-1/telemetry", payload)
+            wait_until(lambda: quarantine.count(folder / "quarantine") == 1, "the old reading is in quarantine")
+            wait_until(lambda: counted(site) == 2, "the others are stored")
+            numbers = stored_numbers(site)
+
+    [record] = quarantine.read(folder / "quarantine")
+    assert numbers == [0, 2]
+    assert (record.cause, '"rpm": 1.0' in record.payload) == ("store", True)
+    assert "outside retention policy of duration 1h0m0s" in record.reason

@@ -31,7 +31,7 @@ CONTRACT = {TELEMETRY, TRAINING, PREDICTION, ALARM, POINTER, STATUS, REJECTED}
 UNKNOWN = {f"{ROOT}/pumps/pump-1/other", f"{ROOT}/platform/other", "elsewhere/pumps/pump-1/telemetry"}
 
 MAY_WRITE: dict[str, set[str]] = {
-    User.BRIDGE: {REJECTED},
+    User.BRIDGE: {REJECTED, TELEMETRY, TRAINING},
     User.INFERENCE: {PREDICTION, ALARM, STATUS},
     User.DAGSTER: {TRAINING, POINTER},
     User.SIMULATOR: {TELEMETRY, TRAINING},

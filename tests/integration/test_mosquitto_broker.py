@@ -83,6 +83,28 @@ def test_a_kill_loses_nothing_of_what_was_saved(broker: Mosquitto) -> None:
     assert taken_up(broker, MESSAGES) == numbers(0, MESSAGES)
 
 
+SAVES = "Saving in-memory database"
+
+
+def test_a_short_queue_is_saved_every_second(broker: Mosquitto) -> None:
+    leave_a_session(broker)
+    publish(broker, *numbers(0, MESSAGES))
+    before = broker.log.count(SAVES)
+
+    wait_until(lambda: broker.log.count(SAVES) >= before + 3, "it saves three times", timeout_s=8.0)
+
+
+def test_a_long_queue_is_left_to_the_autosave_because_each_save_stops_the_broker(broker: Mosquitto) -> None:
+    leave_a_session(broker)
+    publish(broker, *["x" * 250_000] * 100)
+    broker.save()
+    before = broker.log.count(SAVES)
+
+    time.sleep(4.0)
+
+    assert broker.log.count(SAVES) <= before + 1
+
+
 def test_a_new_device_does_not_cost_a_service_that_is_away_its_messages(broker: Mosquitto) -> None:
     leave_a_session(broker)
     publish(broker, "before")

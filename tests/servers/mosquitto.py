@@ -1,7 +1,9 @@
 """Debian's Mosquitto for tests: the shipped configuration, started by the shipped script, with secrets of its own."""
 
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -116,6 +118,30 @@ class Mosquitto:
         assert self.process is not None
         self.broker.kill()
         return self.process.wait(READY_WITHIN_S)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """SIGSTOP to Mosquitto itself while the block runs: it listens, and answers nothing."""
+        broker = self.broker
+        broker.suspend()
+        try:
+            yield
+        finally:
+            broker.resume()
+
+    def save(self) -> None:
+        """Have it save now, and wait until it has."""
+        saved, asked_s = self.data / "mosquitto.db", time.time()
+        self.broker.send_signal(signal.SIGUSR1)
+        wait_until(lambda: saved.exists() and saved.stat().st_mtime >= asked_s, "it saves", self._fate, self.within_s)
+
+    @property
+    def saves_every_s(self) -> float:
+        """The longest time between two saves by the shipped configuration."""
+        found = re.search(r"(?m)^autosave_interval (\d+)$", (SHIPPED / "mosquitto.conf").read_text(encoding="utf-8"))
+        assert found, "there is no autosave_interval in the shipped configuration any more"
+        # Mosquitto 2.0 saves when more than the interval has passed, in whole seconds
+        return int(found[1]) + 1.0
 
     @property
     def broker(self) -> psutil.Process:

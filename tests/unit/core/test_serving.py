@@ -15,11 +15,14 @@ from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.failure_modes import MODE_CLASSES
 from pdm_platform.core.features import FEATURE_NAMES
 from pdm_platform.core.lives import Lives
-from pdm_platform.core.serving import SERVING_FILE, TOLD_FROM_SHARE, ModelError, ServingModel
+from pdm_platform.core.serving import TOLD_FROM_SHARE, ServingModel
+from pdm_platform.core.serving_files import SERVING_FILE, ModelError
 from pdm_platform.core.signal_memory import BASELINE_READINGS
+from pdm_platform.core.training import RAW_COLUMNS
 
 SEEN, AGE = FEATURE_NAMES.index("readings_seen"), FEATURE_NAMES.index("age_hours")
 MODELS = ("state", "health", "mode", "life", "novelty")
+RAW = ("raw_state", "raw_health")
 Files = dict[str, bytes]
 
 
@@ -95,9 +98,9 @@ def test_a_worn_pump_is_novel_and_a_healthy_one_hardly_ever(served: ServingModel
 def test_whatever_comes_in_the_answer_keeps_the_contract(
     served: ServingModel, features: np.ndarray, known: bool
 ) -> None:
+    features[:, AGE] = np.abs(np.nan_to_num(features[:, AGE], posinf=1e30, neginf=1e30))
     if known:
         features[:, SEEN] = BASELINE_READINGS
-        features[:, AGE] = np.abs(np.nan_to_num(features[:, AGE], posinf=1e30, neginf=1e30))
 
     output = served.predict(features)
 
@@ -122,6 +125,32 @@ def test_a_batch_is_answered_as_its_single_readings_are(served: ServingModel, un
     for place, values in enumerate(together):
         single = np.concatenate([each[place] for each in alone])
         np.testing.assert_allclose(single.astype(float), values.astype(float), atol=1e-4)
+
+
+def test_raw_channels_alone_tell_most_states_and_much_of_the_health(served: ServingModel, unseen: Lives) -> None:
+    shares, health = served.predict_raw(unseen.features[:, RAW_COLUMNS])
+
+    assert (shares.argmax(axis=1) == unseen.state_index).mean() > 0.7
+    assert np.abs(health - unseen.health_percent).mean() < 12.0
+
+
+@settings(deadline=None, max_examples=40)
+@given(channels=arrays(np.float64, (3, 8), elements=st.floats(allow_nan=True, allow_infinity=True)))
+def test_whatever_the_channels_are_the_answer_from_them_keeps_the_contract(
+    served: ServingModel, channels: np.ndarray
+) -> None:
+    shares, health = served.predict_raw(channels)
+
+    assert shares.shape == (3, 4)
+    assert ((shares >= 0.0) & (shares <= 1.0)).all()
+    assert shares.sum(axis=1) == pytest.approx(1.0)
+    assert ((health >= 0.0) & (health <= 100.0)).all()
+
+
+def test_no_channels_have_an_empty_answer(served: ServingModel) -> None:
+    shares, health = served.predict_raw(np.empty((0, 8)))
+
+    assert (shares.shape, health.shape) == ((0, 4), (0,))
 
 
 def test_an_empty_batch_has_an_empty_answer(served: ServingModel) -> None:
@@ -164,13 +193,24 @@ def test_the_model_of_sensors_may_be_left_out(small_model: Files, unseen: Lives)
     assert not ServingModel.from_files(files).predict(unseen.features).sensor_lies.any()
 
 
-@pytest.mark.parametrize("name", [*MODELS, "sensor"])
+@pytest.mark.parametrize("name", RAW)
+def test_a_version_without_models_of_raw_channels_serves_all_but_those(
+    small_model: Files, unseen: Lives, name: str
+) -> None:
+    model = ServingModel.from_files({file: each for file, each in small_model.items() if file != f"{name}.onnx"})
+
+    assert len(model.predict(unseen.features[:3]).health_percent) == 3
+    with pytest.raises(ModelError, match=f"the {name} model cannot be served: this version has none"):
+        model.predict_raw(unseen.features[:3, RAW_COLUMNS])
+
+
+@pytest.mark.parametrize("name", [*MODELS, "sensor", *RAW])
 def test_a_file_that_is_no_model_is_refused_naming_which(small_model: Files, name: str) -> None:
     with pytest.raises(ModelError, match=f"the {name} model cannot be served: ONNX Runtime cannot load it"):
         ServingModel.from_files({**small_model, f"{name}.onnx": b"no model"})
 
 
-@pytest.mark.parametrize("name", [*MODELS, "sensor"])
+@pytest.mark.parametrize("name", [*MODELS, "sensor", *RAW])
 def test_a_model_for_other_features_is_refused(small_model: Files, name: str) -> None:
     other = restamped(small_model[f"{name}.onnx"], "f" * 64)
 
@@ -178,7 +218,9 @@ def test_a_model_for_other_features_is_refused(small_model: Files, name: str) ->
         ServingModel.from_files({**small_model, f"{name}.onnx": other})
 
 
-@pytest.mark.parametrize(("name", "other"), [("state", "health"), ("health", "state"), ("novelty", "life")])
+@pytest.mark.parametrize(
+    ("name", "other"), [("state", "health"), ("health", "state"), ("novelty", "life"), ("raw_state", "state")]
+)
 def test_a_model_in_anothers_place_is_refused(small_model: Files, name: str, other: str) -> None:
     with pytest.raises(ModelError, match=f"the {name} model cannot be served: it maps"):
         ServingModel.from_files({**small_model, f"{name}.onnx": small_model[f"{other}.onnx"]})
@@ -207,6 +249,8 @@ def without(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
         ("classes", lambda each: {**each, "state": [0, 1, 2, 4]}, r"tells classes \[0, 1, 2, 4\], expected some of 0"),
         ("classes", lambda each: {**each, "state": [0, 1, 1, 2]}, r"tells classes \[0, 1, 1, 2\]"),
         ("classes", lambda each: {**each, "state": [0, 1, 2]}, "the state model cannot be served: it maps"),
+        ("classes", without("raw_state"), r"the raw_state model cannot be served: it tells classes \[\]"),
+        ("columns", without("raw_health"), "the raw_health model cannot be served"),
         ("life_offsets", lambda each: each[:-1], "life_offsets have shape"),
         ("life_offsets", lambda each: [group[:-1] for group in each], "life_offsets have shape"),
         ("life_edges", lambda each: each[:-1], "life_offsets have shape"),

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import TrainingError
 from pdm_platform.contract.failure_modes import MODE_CLASSES, FailureMode
 from pdm_platform.contract.states import HEALTHY_ABOVE_PERCENT
@@ -14,9 +15,10 @@ from pdm_platform.core.features import FEATURE_CONTRACT, FEATURE_NAMES
 from pdm_platform.core.lives import Lives, speed_index
 from pdm_platform.core.novelty import NOVELTY_COLUMNS
 from pdm_platform.core.sensor_faults import channel_rows
-from pdm_platform.core.serving import SERVING_FILE, ServingFacts, ServingModel
+from pdm_platform.core.serving import ServingModel
+from pdm_platform.core.serving_files import SERVING_FILE, ServingFacts
 from pdm_platform.core.signal_memory import BASELINE_READINGS
-from pdm_platform.core.training import WEAR_COLUMNS, Progress, TrainedModels, mode_target, to_files, train
+from pdm_platform.core.training import RAW_COLUMNS, WEAR_COLUMNS, Progress, TrainedModels, mode_target, to_files, train
 from pdm_platform.core.trees import TreeSettings
 from tests.small_fleet import steady_lives, wearing_lives
 
@@ -71,7 +73,7 @@ def test_training_says_what_it_does() -> None:
 
     assert said[0].startswith("state: ")
     assert said[0].endswith(" readings of 4 pumps")
-    assert said[1:4] == ["health", "failure mode", "sensor faults"]
+    assert said[1:5] == ["health", "failure mode", "sensor faults", "state and health from raw channels"]
     assert said[-1] == "novelty"
     assert any("remaining life" in text for text in said)
 
@@ -135,11 +137,12 @@ def test_the_facts_name_columns_classes_and_what_onnx_does_not_hold(
 ) -> None:
     facts = msgspec.json.decode(small_model[SERVING_FILE], type=ServingFacts)
 
-    names = ("state", "health", "mode", "life", "novelty")
+    names = ("state", "health", "mode", "life", "novelty", "raw_state", "raw_health")
     assert sorted(small_model) == sorted([*(f"{name}.onnx" for name in names), "sensor.onnx", SERVING_FILE])
     assert sorted(facts.columns) == sorted(names)
     assert facts.feature_contract == FEATURE_CONTRACT
-    assert facts.classes["state"] == [0, 1, 2, 3]
+    assert facts.classes["state"] == facts.classes["raw_state"] == [0, 1, 2, 3]
+    assert facts.columns["raw_state"] == facts.columns["raw_health"] == list(CHANNEL_NAMES)
     assert set(facts.classes["mode"]) == {0, *(MODE_CLASSES.index(mode) for mode in taught())}
     assert facts.novelty_limit == small_models.novelty.limit
 
@@ -174,9 +177,24 @@ def test_state_health_and_mode_in_onnx_are_those_of_the_estimators(
 
     modes = np.zeros((len(unseen), len(MODE_CLASSES)))
     modes[:, small_models.mode.classes_] = small_models.mode.predict_proba(wear)
+    plainly_healthy = output.probabilities[:, 0] >= 0.9
     assert apart(output.probabilities, small_models.state.predict_proba(wear)) < 1e-5
-    assert apart(output.mode_probabilities, modes) < 1e-5
+    assert apart(output.mode_probabilities[~plainly_healthy], modes[~plainly_healthy]) < 1e-5
+    assert (output.mode_probabilities[plainly_healthy] == np.eye(len(MODE_CLASSES))[0]).all()
+    assert 0 < plainly_healthy.sum() < len(unseen)
     assert apart(output.health_percent, np.clip(small_models.health.predict(wear), 0.0, 100.0)) < 1e-3
+
+
+def test_state_and_health_from_raw_channels_in_onnx_are_those_of_the_estimators(
+    unseen: Lives, small_models: TrainedModels, served: ServingModel
+) -> None:
+    channels = gappy(unseen)[:, RAW_COLUMNS]
+    assert np.isnan(channels).any()
+
+    shares, health = served.predict_raw(channels)
+
+    assert apart(shares, small_models.raw_state.predict_proba(channels)) < 1e-5
+    assert apart(health, np.clip(small_models.raw_health.predict(channels), 0.0, 100.0)) < 1e-3
 
 
 def test_sensor_faults_in_onnx_are_those_of_the_estimator(

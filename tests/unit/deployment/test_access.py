@@ -13,7 +13,12 @@ FROM_MOSQUITTO = (
 PASSWORD = "made up for this test, ü"
 
 SERVICES = {
-    "pdm-bridge": ["read R/#", "write R/platform/rejected"],
+    "pdm-bridge": [
+        "read R/#",
+        "write R/platform/rejected",
+        "write R/pumps/+/telemetry",
+        "write R/training/+/training_data",
+    ],
     "pdm-inference": [
         "read R/pumps/+/telemetry",
         "read R/platform/models/production",

@@ -1,134 +1,33 @@
 """The service's loop on fakes: what is acknowledged was answered first, and nothing it meets ends it."""
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
+import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 
-from pdm_platform.contract.channels import CHANNEL_NAMES
-from pdm_platform.contract.errors import BrokerRefusedError, PdmError
-from pdm_platform.contract.payloads import Alarm, ModelStatus, Prediction, decode
-from pdm_platform.inference.loader import ModelLoader
-from pdm_platform.inference.service import InferenceService, Metrics
-from pdm_platform.inference.settings import InferenceSettings
-from pdm_platform.runtime.inbox import Inbox
-from pdm_platform.runtime.mqtt import Link, Message
-from pdm_platform.runtime.service import Health
-from pdm_platform.runtime.settings import PlatformSettings
-from pdm_platform.stores.registry import Manifest, Registry
-from tests.small_fleet import NEW_PUMP, WORN_PUMP
-
-Registered = Callable[..., tuple[Registry, Manifest]]
-NEW: dict[str, Any] = dict(zip(CHANNEL_NAMES, NEW_PUMP.tolist(), strict=True))
-WORN: dict[str, Any] = dict(zip(CHANNEL_NAMES, WORN_PUMP.tolist(), strict=True))
+from pdm_platform.contract.errors import BrokerRefusedError
+from pdm_platform.inference.loader import LoadedModel
+from pdm_platform.runtime.mqtt import Message
+from tests.servers.mosquitto import wait_until
+from tests.unit.inference.workbench import NEW, WORN, GivenModels, Registered, Workbench, message, now_ms, serving
 
 
-class FakeLink:
-    """Both links in one: keeps in order what was published, flushed and acknowledged."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-        self.published: list[tuple[str, bytes, bool]] = []
-        self.acknowledged: list[Message] = []
-        self.takes = True
-        self.ready = True
-        self.refusal: PdmError | None = None
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
-        self.events.append("publish")
-        self.published.append((topic, payload, retain))
-        return len(self.published)
-
-    def flush(self, timeout_s: float) -> bool:
-        self.events.append("flush")
-        if not self.takes:
-            time.sleep(min(timeout_s, 0.05))
-        return self.takes
-
-    def acknowledge(self, messages: Iterable[Message]) -> None:
-        self.events.append("acknowledge")
-        self.acknowledged += messages
-
-    def check(self) -> None:
-        if self.refusal is not None:
-            raise self.refusal
-
-
-class Workbench:
-    """A service below `folder` on a fake link."""
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self.folder, self.link, self.inbox = folder, FakeLink(), Inbox(1_000)
-        self.registry, self.health, self.stop = CollectorRegistry(), Health(), threading.Event()
-        self.snapshot = folder / "inference" / "state.npz"
-        platform = PlatformSettings(home=folder)
-        link = cast(Link, self.link)
-        self.service = InferenceService(
-            link,
-            link,
-            self.inbox,
-            ModelLoader(Registry(folder / "registry")),
-            platform.topics,
-            platform.intake_limits,
-            InferenceSettings(**settings),
-            self.snapshot,
-            Metrics(self.registry, self.inbox),
-        )
-
-    def run_until(self, done: Callable[[], bool]) -> None:
-        thread = threading.Thread(target=self.service.run, args=(self.stop, self.health))
-        thread.start()
-        deadline_s = time.monotonic() + 10
-        while not done() and thread.is_alive() and time.monotonic() < deadline_s:
-            time.sleep(0.005)
-        reached = done()
-        self.stop.set()
-        thread.join(5)
-        assert reached
-        assert not thread.is_alive()
-
-    def predictions(self) -> list[Prediction]:
-        return [
-            decode(Prediction, payload) for topic, payload, _ in self.link.published if topic.endswith("/predictions")
-        ]
-
-    def alarms(self) -> list[Alarm]:
-        return [decode(Alarm, payload) for topic, payload, _ in self.link.published if topic.endswith("/alarms")]
-
-    def metric(self, name: str, **labels: str) -> float | None:
-        return self.registry.get_sample_value(f"pdm_inference_{name}", labels)
-
-
-def message(
-    mid: int, topic: str = "factory/pumps/pump-1/telemetry", payload: bytes | None = None, **changes: Any
-) -> Message:
-    fields = {"device_id": "pump-1", **NEW, "measurement_id": mid, **changes}
-    return Message(topic, payload or json.dumps(fields).encode(), 1, False, False, mid, time.time_ns(), 1)
-
-
-def serving(bench: Workbench, registered: Registered, **files: bytes) -> Manifest:
-    registry, manifest = registered(bench.folder / "registry", **files)
-    registry.promote(manifest.version, actor="ana", reason="a test")
-    return manifest
-
-
-def test_a_reading_is_acknowledged_after_the_broker_has_its_prediction(tmp_path: Path, registered: Registered) -> None:
+def test_a_reading_is_acknowledged_after_the_broker_has_its_prediction_and_it_is_noted(
+    tmp_path: Path, registered: Registered
+) -> None:
     bench = Workbench(tmp_path)
     serving(bench, registered)
     sent = [message(1), message(2)]
-    for item in sent:
-        bench.inbox.put(item)
 
-    bench.run_until(lambda: bool(bench.link.acknowledged))
+    bench.run_until_acknowledged(*sent)
 
-    assert bench.link.acknowledged == sent
+    assert bench.session.acknowledged == sent
     assert [said.measurement_id for said in bench.predictions()] == [1, 2]
-    assert bench.link.events == ["publish", "publish", "publish", "flush", "acknowledge"]
+    assert bench.session.events[:4] == ["publish", "publish", "publish", "acknowledge"]
+    assert bench.session.seen_then == [2], "both were in the journal when they were acknowledged"
 
 
 def test_the_time_from_a_reading_to_its_prediction_at_the_broker_is_measured(
@@ -136,11 +35,10 @@ def test_the_time_from_a_reading_to_its_prediction_at_the_broker_is_measured(
 ) -> None:
     bench = Workbench(tmp_path)
     serving(bench, registered)
-    now_ms = time.time_ns() // 10**6
-    for item in (message(1, timestamp=now_ms - 3_000), message(2, timestamp=now_ms + 60_000), message(3, payload=b"{")):
-        bench.inbox.put(item)
 
-    bench.run_until(lambda: bool(bench.link.acknowledged))
+    bench.run_until_acknowledged(
+        message(1, timestamp=now_ms() - 3_000), message(2, timestamp=now_ms() + 60_000), message(3, payload=b"{")
+    )
 
     name = "reading_to_prediction_seconds"
     assert bench.metric(f"{name}_count") == 2
@@ -160,29 +58,29 @@ def test_a_bad_payload_is_acknowledged_without_a_prediction(tmp_path: Path, regi
         message(5, temperature="warm"),
         message(6, payload=b"\xff\xfe"),
     ]
-    for item in [*bad, message(7)]:
-        bench.inbox.put(item)
 
-    bench.run_until(lambda: bool(bench.link.acknowledged))
+    bench.run_until_acknowledged(*bad, message(7))
 
-    assert len(bench.link.acknowledged) == 7
+    assert len(bench.session.acknowledged) == 7
     assert [said.measurement_id for said in bench.predictions()] == [7]
     assert bench.metric("refused_total") == 6
 
 
 def test_readings_before_any_model_are_remembered_but_not_predicted(tmp_path: Path, registered: Registered) -> None:
     bench = Workbench(tmp_path, inference_reload_s=0.05)
-    bench.inbox.put(message(1))
-    bench.service.turn(bench.inbox.take(10, 0.0), bench.stop)
-
-    before = bench.predictions()
-    serving(bench, registered)
-    bench.inbox.put(message(2))
-    bench.run_until(lambda: len(bench.link.acknowledged) == 2)
+    bench.session.deliver(message(1))
+    with bench.running():
+        wait_until(lambda: bool(bench.session.acknowledged), "the first is acknowledged")
+        before = bench.predictions()
+        serving(bench, registered)
+        wait_until(lambda: bool(bench.statuses()), "the model is taken over")
+        bench.session.deliver(message(2))
+        wait_until(lambda: len(bench.session.acknowledged) == 2, "the second is acknowledged")
 
     assert before == []
     assert bench.metric("without_model_total") == 1
     assert [said.measurement_id for said in bench.predictions()] == [2]
+    assert bench.memory.state.pumps["seen"][0].tolist() == [2.0]
 
 
 def test_a_broker_that_hangs_holds_back_a_stop_for_no_longer_than_a_moment(
@@ -190,77 +88,83 @@ def test_a_broker_that_hangs_holds_back_a_stop_for_no_longer_than_a_moment(
 ) -> None:
     bench = Workbench(tmp_path)
     serving(bench, registered)
-    bench.link.takes = False
-    bench.inbox.put(message(1))
-    stopped_s = 0.0
+    bench.session.takes = False
+    bench.session.deliver(message(1))
 
-    def published() -> bool:
-        nonlocal stopped_s
-        stopped_s = time.monotonic()
-        return bool(bench.predictions())
+    with bench.running():
+        wait_until(lambda: bool(bench.predictions()), "it is predicted")
+        began_s = time.monotonic()
 
-    bench.run_until(published)
-
-    assert time.monotonic() - stopped_s < 2
-    assert bench.link.acknowledged == []
-    assert bench.snapshot.exists()
+    assert time.monotonic() - began_s < 5
+    assert bench.session.acknowledged == []
+    assert len(Workbench(tmp_path).memory.state.pumps) == 0, "it comes again, and must then be as new as it was"
 
 
 def test_a_promotion_heard_of_is_looked_at_before_its_time(tmp_path: Path, registered: Registered) -> None:
     bench = Workbench(tmp_path, inference_reload_s=3_600)
     old = serving(bench, registered)
-    switched = threading.Event()
+    with bench.running():
+        wait_until(lambda: bool(bench.statuses()), "the first is taken over")
+        new = serving(bench, registered, note_txt=b"2")
+        bench.session.deliver(message(1, topic="factory/platform/models/production", payload=b"{}"))
+        wait_until(lambda: len(bench.statuses()) == 2, "the second is taken over")
 
-    def after_a_second_promotion() -> bool:
-        if not switched.is_set() and bench.link.published:
-            new = serving(bench, registered, note_txt=b"2")
-            bench.inbox.put(message(1, topic="factory/platform/models/production", payload=b"{}"))
-            switched.set()
-            assert new.version != old.version
-        return len(bench.link.published) == 2
-
-    bench.run_until(after_a_second_promotion)
-
-    statuses = [decode(ModelStatus, payload) for _, payload, _ in bench.link.published]
-    assert [topic for topic, _, _ in bench.link.published] == ["factory/platform/models/status"] * 2
-    assert [retain for _, _, retain in bench.link.published] == [True, True]
-    assert [status.version != old.version for status in statuses] == [False, True]
-    assert all(status.loaded for status in statuses)
+    assert {sent.topic for sent in bench.session.sent} == {"factory/platform/models/status"}
+    assert [sent.retain for sent in bench.session.sent] == [True, True]
+    assert [status.version for status in bench.statuses()] == [old.version, new.version]
+    assert all(status.loaded for status in bench.statuses())
 
 
 def test_a_delivered_again_reading_gets_the_same_answer_and_moves_nothing(
     tmp_path: Path, registered: Registered
 ) -> None:
+    at_ms = now_ms()
+    first, again, last = (
+        message(1, timestamp=at_ms + 1),
+        message(2, timestamp=at_ms + 2, vibration_rms=1.5),
+        message(3, timestamp=at_ms + 3),
+    )
+    bench, alone = Workbench(tmp_path), Workbench(tmp_path / "alone")
+    for each in (bench, alone):
+        serving(each, registered)
+
+    bench.run_until_acknowledged(first, again, again, last)
+    alone.run_until_acknowledged(first, again, last)
+
+    said = [(one.measurement_id, one.health_percent) for one in bench.predictions()]
+    assert said[2] == said[1]
+    assert said[:2] + said[3:] == [(one.measurement_id, one.health_percent) for one in alone.predictions()]
+
+
+def test_a_redelivery_of_what_is_under_way_is_answered_once_and_acknowledged_on_its_new_connection(
+    tmp_path: Path, registered: Registered
+) -> None:
     bench = Workbench(tmp_path)
     serving(bench, registered)
-    now_ms = time.time_ns() // 1_000_000
-    again = message(2, timestamp=now_ms + 2, vibration_rms=1.5)
-    for item in [message(1, timestamp=now_ms + 1), again, again, message(3, timestamp=now_ms + 3)]:
-        bench.inbox.put(item)
-    bench.run_until(lambda: bool(bench.link.acknowledged))
+    first = message(1, timestamp=now_ms())
+    again = msgspec.structs.replace(first, dup=True, connection=3)
+    bench.session.takes = False
+    with bench.running():
+        bench.session.deliver(first)
+        wait_until(lambda: bool(bench.predictions()), "it is predicted")
+        bench.session.deliver(again)
+        wait_until(lambda: bench.metric("redeliveries") == 1, "the redelivery is seen")
+        bench.session.takes = True
+        wait_until(lambda: bool(bench.session.acknowledged), "it is acknowledged")
 
-    alone = Workbench(tmp_path / "alone")
-    serving(alone, registered)
-    for item in [message(1, timestamp=now_ms + 1), again, message(3, timestamp=now_ms + 3)]:
-        alone.inbox.put(item)
-    alone.run_until(lambda: bool(alone.link.acknowledged))
-
-    first, second, repeated, last = bench.predictions()
-    assert repeated.health_percent == second.health_percent
-    assert [said.health_percent for said in (first, second, last)] == [
-        said.health_percent for said in alone.predictions()
-    ]
+    assert bench.session.acknowledged == [again]
+    assert len(bench.predictions()) == 1
 
 
 def test_readings_without_a_timestamp_are_each_newer_than_the_last(tmp_path: Path, registered: Registered) -> None:
     bench = Workbench(tmp_path)
     serving(bench, registered)
     received_ns = time.time_ns()
-    for mid in range(60):
-        item = message(mid, **(WORN if mid >= 40 else NEW))
-        bench.inbox.put(Message(item.topic, item.payload, 0, False, False, 0, received_ns, 1))
+    sent = [message(mid, **(WORN if mid >= 40 else NEW)) for mid in range(60)]
 
-    bench.run_until(lambda: bool(bench.link.acknowledged))
+    bench.run_until_acknowledged(
+        *(Message(item.topic, item.payload, 0, False, False, 0, received_ns, 1) for item in sent)
+    )
 
     said = bench.predictions()
     assert len(said) == 60
@@ -271,46 +175,45 @@ def test_readings_without_a_timestamp_are_each_newer_than_the_last(tmp_path: Pat
 def test_a_reading_without_a_timestamp_that_is_delivered_again_is_answered_once(
     tmp_path: Path, registered: Registered
 ) -> None:
-    bench = Workbench(tmp_path)
+    bench = Workbench(tmp_path, inference_max_batch=1)
     serving(bench, registered)
-    bench.service._follow_model()
     first = message(7)
     assert "timestamp" not in json.loads(first.payload)
     # a publisher that missed the broker's receipt sends it as a new message, without the DUP flag
     again = Message(first.topic, first.payload, 1, False, False, 9, time.time_ns(), 2)
     anew = message(7, temperature=39.5)
 
-    for delivery in (first, again, message(8), anew):
-        bench.service.turn([delivery], bench.stop)
+    bench.run_until_acknowledged(first, again, message(8), anew)
 
     assert [prediction.measurement_id for prediction in bench.predictions()] == [7, 8, 7]
-    assert len(bench.link.acknowledged) == 4
+    assert len(bench.session.acknowledged) == 4
     assert bench.metric("repeats_total") == 1
 
 
 def test_what_waited_for_the_broker_is_acknowledged_once_it_takes_the_predictions(
-    tmp_path: Path, registered: Registered, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, registered: Registered
 ) -> None:
-    monkeypatch.setattr("pdm_platform.inference.service._PUBLISH_WAIT_S", 0.1)
     bench = Workbench(tmp_path)
     serving(bench, registered)
-    bench.service._follow_model()
     first, second = message(1), message(2)
+    bench.session.takes = False
+    with bench.running():
+        bench.session.deliver(first)
+        wait_until(lambda: len(bench.predictions()) == 1, "the first is predicted")
+        bench.session.deliver(second)
+        wait_until(lambda: len(bench.predictions()) == 2, "the second is predicted, whatever the broker does")
+        waiting, noted = list(bench.session.acknowledged), bench.noted()
+        bench.session.takes = True
+        wait_until(lambda: len(bench.session.acknowledged) == 2, "both are acknowledged")
 
-    bench.link.takes = False
-    bench.service.turn([first], bench.stop)
-    waiting = list(bench.link.acknowledged)
-    bench.link.takes = True
-    bench.service.turn([second], bench.stop)
-
-    assert waiting == []
-    assert bench.link.acknowledged == [first, second]
+    assert (waiting, noted) == ([], 0)
+    assert bench.session.acknowledged == [first, second]
     assert bench.metric("reading_to_prediction_seconds_count") == 2, "the one that had to wait counts too"
 
 
 def test_a_refusal_by_the_broker_ends_the_service_with_the_reason(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
-    bench.link.refusal = BrokerRefusedError("wrong password")
+    bench.session.refusal = BrokerRefusedError("wrong password")
 
     with pytest.raises(BrokerRefusedError, match="wrong password"):
         bench.service.run(bench.stop, bench.health)
@@ -321,14 +224,17 @@ def test_a_snapshot_that_cannot_be_written_is_a_finding_and_not_the_end(tmp_path
     bench = Workbench(tmp_path, inference_snapshot_s=0.01)
     serving(bench, registered)
 
-    bench.run_until(lambda: "snapshot" in bench.health.problems())
+    with bench.running():
+        wait_until(lambda: "snapshot" in bench.health.problems(), "health tells it")
+        bench.session.deliver(message(1))
+        wait_until(lambda: bool(bench.session.acknowledged), "readings are answered all the same")
 
-    assert "state.npz" in bench.health.problems()["snapshot"]
+    assert str(tmp_path / "inference") in bench.health.problems()["snapshot"]
 
 
 def test_health_names_a_missing_model_and_a_missing_broker(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
-    bench.link.ready = False
+    bench.session.ready = False
 
     bench.run_until(lambda: bench.health.problems().keys() >= {"model", "broker"})
 
@@ -339,24 +245,20 @@ def test_health_names_a_missing_model_and_a_missing_broker(tmp_path: Path) -> No
 def test_a_restarted_service_still_knows_its_pumps(tmp_path: Path, registered: Registered) -> None:
     first = Workbench(tmp_path)
     serving(first, registered)
-    for mid in range(30):
-        first.inbox.put(message(mid))
-    first.run_until(lambda: bool(first.link.acknowledged))
+    first.run_until_acknowledged(*(message(mid) for mid in range(30)))
 
-    second = Workbench(tmp_path)
+    state = Workbench(tmp_path).memory.state
 
-    assert len(second.service._state.pumps) == 1
-    assert second.service._state.pumps["seen"][0].tolist() == [30.0]
-    assert len(second.service._state.departures) == len(second.service._state.alarms) == 1
+    assert len(state.pumps) == 1
+    assert state.pumps["seen"][0].tolist() == [30.0]
+    assert len(state.departures) == len(state.alarms) == 1
 
 
 def test_predictions_alarms_and_the_model_are_counted(tmp_path: Path, registered: Registered) -> None:
     bench = Workbench(tmp_path)
     manifest = serving(bench, registered)
-    for mid in range(5):
-        bench.inbox.put(message(mid, **WORN))
 
-    bench.run_until(lambda: bool(bench.link.acknowledged))
+    bench.run_until_acknowledged(*(message(mid, **WORN) for mid in range(5)))
 
     assert bench.metric("predicted_total") == 5
     assert [alarm.condition for alarm in bench.alarms()][:1] == ["pump_state"]
@@ -364,3 +266,127 @@ def test_predictions_alarms_and_the_model_are_counted(tmp_path: Path, registered
     assert bench.metric("model_info", version=manifest.version) == 1
     assert bench.metric("queue_readings") == 0
     assert bench.metric("batch_readings_count") == 1
+
+
+# -- far behind
+
+
+def stale(*numbers: int, device: str = "pump-1") -> list[Message]:
+    """Readings of an hour ago, a second apart."""
+    an_hour_ago_ms = now_ms() - 3_600_000
+    topic = f"factory/pumps/{device}/telemetry"
+    return [
+        message(number, topic=topic, device_id=device, timestamp=an_hour_ago_ms + 1_000 * number) for number in numbers
+    ]
+
+
+def test_while_it_is_behind_only_each_pumps_newest_reading_of_a_batch_is_answered(
+    tmp_path: Path, registered: Registered
+) -> None:
+    bench = Workbench(tmp_path, inference_max_batch=6)
+    serving(bench, registered)
+    sent = [*stale(1, 2, 4, 3), *stale(11, 12, device="pump-2")]
+
+    bench.run_until_acknowledged(*sent)
+
+    assert [said.measurement_id for said in bench.predictions()] == [4, 12]
+    assert bench.metric("skipped_total") == 4
+    assert bench.session.acknowledged == sent
+    seen = bench.memory.state.pumps["seen"]
+    assert seen[:2, 0].tolist() == [4.0, 2.0], "what is skipped is remembered"
+
+
+def test_fresh_readings_are_all_answered_though_a_batch_is_full(tmp_path: Path, registered: Registered) -> None:
+    bench = Workbench(tmp_path, inference_max_batch=4)
+    serving(bench, registered)
+
+    bench.run_until_acknowledged(*(message(number, timestamp=now_ms() + number) for number in range(4)))
+
+    assert len(bench.predictions()) == 4
+    assert bench.metric("skipped_total") == 0
+
+
+def test_old_readings_are_all_answered_where_no_more_wait_than_a_batch_holds(
+    tmp_path: Path, registered: Registered
+) -> None:
+    bench = Workbench(tmp_path, inference_max_batch=5)
+    serving(bench, registered)
+
+    bench.run_until_acknowledged(*stale(1, 2, 3, 4))
+
+    assert [said.measurement_id for said in bench.predictions()] == [1, 2, 3, 4]
+    assert bench.metric("skipped_total") == 0
+
+
+# -- another model while it runs
+
+
+def test_a_model_that_takes_long_to_load_holds_back_no_prediction(tmp_path: Path, loaded: LoadedModel) -> None:
+    first, second = replace(loaded, version="v1"), replace(loaded, version="v2")
+    models = GivenModels(first)
+    bench = Workbench(tmp_path, loader=models, inference_reload_s=0.01, inference_max_batch=3)
+    with bench.running():
+        wait_until(lambda: bool(bench.statuses()), "the first serves")
+        models.gate.clear()
+        models.promote(second)
+        wait_until(lambda: models.loads == 2, "the second is being loaded")
+        bench.session.deliver(*(message(number) for number in range(10)))
+        wait_until(lambda: len(bench.session.acknowledged) == 10, "readings are answered meanwhile")
+        meanwhile = {said.model_version for said in bench.predictions()}
+        bench.session.deliver(*(message(number) for number in range(10, 100)))
+        models.gate.set()
+        wait_until(lambda: len(bench.statuses()) == 2, "the second serves")
+        bench.session.deliver(*(message(number) for number in range(100, 110)))
+        wait_until(lambda: len(bench.session.acknowledged) == 110, "all are answered")
+
+    versions = [said.model_version for said in bench.predictions()]
+    assert meanwhile == {"v1"}
+    assert [said.measurement_id for said in bench.predictions()] == list(range(110))
+    assert versions == sorted(versions)
+    assert set(versions[100:]) == {"v2"}
+    assert len({number for number in range(0, 99, 3) if len(set(versions[number : number + 3])) > 1}) <= 1
+
+
+def test_health_names_the_missing_model_until_one_serves(tmp_path: Path, loaded: LoadedModel) -> None:
+    models = GivenModels()
+    bench = Workbench(tmp_path, loader=models, inference_reload_s=0.01)
+    with bench.running():
+        wait_until(lambda: "model" in bench.health.problems(), "it is missing")
+        models.promote(loaded)
+        wait_until(lambda: "model" not in bench.health.problems(), "it serves")
+
+
+# -- simple
+
+
+def test_simple_output_tells_state_and_health_of_each_reading_and_remembers_nothing(
+    tmp_path: Path, registered: Registered
+) -> None:
+    bench = Workbench(tmp_path, inference_output="simple")
+    manifest = serving(bench, registered)
+
+    bench.run_until_acknowledged(*(message(mid, **(WORN if mid % 2 else NEW)) for mid in range(40)))
+
+    said = bench.predictions()
+    assert [one.state for one in said] == ["HEALTHY", "BROKEN"] * 20
+    assert all(max(msgspec.structs.astuple(one.probabilities)) > 0.5 for one in said)
+    assert all((one.health_percent > 50) == (one.state == "HEALTHY") for one in said)
+    assert {one.model_version for one in said} == {manifest.version}
+    assert {(one.rul_hours, one.failure_mode, one.novelty, one.sensor_fault) for one in said} == {(None,) * 4}
+    assert b'"rul_hours":null' in bench.session.sent[-1].payload
+    assert bench.alarms() == []
+    assert len(bench.memory.state.pumps) == 0
+
+
+def test_simple_output_of_a_version_without_models_of_raw_channels_is_refused_and_readings_wait_for_another(
+    tmp_path: Path, registered: Registered
+) -> None:
+    bench = Workbench(tmp_path, inference_output="simple")
+    serving(bench, registered, raw_health_onnx=None)
+
+    bench.run_until_acknowledged(message(1))
+
+    [status] = bench.statuses()
+    assert not status.loaded
+    assert "the raw_health model cannot be served: this version has none" in status.reason
+    assert bench.metric("without_model_total") == 1

@@ -172,6 +172,35 @@ def test_a_model_that_answers_with_nan_is_refused(
         load(registry, pointer)
 
 
+def test_a_model_of_raw_channels_that_answers_with_nan_is_refused_where_it_is_asked(
+    tmp_path: Path, registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, manifest = registered(tmp_path / "registry")
+    pointer = registry.promote(manifest.version, **WHO_AND_WHY)
+    nothing = np.full((1, 4), np.nan), np.full(1, np.nan)
+    monkeypatch.setattr(ServingModel, "predict_raw", lambda _model, _channels: nothing)
+
+    with pytest.raises(IntegrityError, match="answers with NaN"):
+        load(registry, pointer, simple=True)
+    assert load(registry, pointer).version == manifest.version
+
+
+@pytest.mark.parametrize("missing", ["raw_state", "raw_health"])
+def test_a_version_without_models_of_raw_channels_is_served_in_full_and_refused_in_simple(
+    tmp_path: Path, registered: Registered, missing: str
+) -> None:
+    registry, manifest = registered(tmp_path / "registry", **{f"{missing}_onnx": None})
+    registry.promote(manifest.version, **WHO_AND_WHY)
+
+    full, simple = (ModelLoader(registry, simple=simple).follow(NOW_NS) for simple in (False, True))
+
+    assert full is not None
+    assert full.loaded
+    assert simple is not None
+    assert not simple.loaded
+    assert f"the {missing} model cannot be served: this version has none" in simple.reason
+
+
 def test_a_pickle_beside_the_model_is_hashed_but_never_opened(tmp_path: Path, registered: Registered) -> None:
     marker = tmp_path / "opened"
     registry, manifest = registered(tmp_path / "registry", pipeline_joblib=pickle.dumps(Opens(marker)))

@@ -16,7 +16,7 @@ from pdm_platform.contract.states import State
 from pdm_platform.contract.times import NS_PER_S, Timestamp, iso_of
 from pdm_platform.core.monitoring import FleetState
 from pdm_platform.inference.loader import LoadedModel
-from pdm_platform.inference.predictor import TimedReading, _duration, predict
+from pdm_platform.inference.predictor import Answer, TimedReading, _duration, answer
 from tests.small_fleet import NEW_PUMP, NOISE, WORN_PUMP, channels_at
 
 NEW, WORN = tuple(NEW_PUMP.tolist()), tuple(WORN_PUMP.tolist())
@@ -50,8 +50,8 @@ def stream(channels: np.ndarray, first: int = 0, last_maintenance: Timestamp | N
     return [reading(second, row, last_maintenance=last_maintenance) for second, row in rows]
 
 
-def answered(loaded: LoadedModel, *readings: TimedReading) -> tuple[list[Prediction], list[Alarm]]:
-    return predict(FleetState.empty(), loaded, readings, NOW_NS)
+def answered(loaded: LoadedModel, *readings: TimedReading) -> Answer:
+    return answer(FleetState.empty(), loaded, readings, NOW_NS)
 
 
 def test_each_reading_gets_one_prediction_in_its_place(loaded: LoadedModel) -> None:
@@ -98,13 +98,13 @@ def test_predictions_do_not_depend_on_how_readings_are_cut_into_batches(
     readings = [
         reading(second, NEW if second < 20 else WORN, device=f"p-{place % 3}") for place, second in enumerate(order)
     ]
-    whole = predict(FleetState.empty(), loaded, readings, NOW_NS)
+    whole = answer(FleetState.empty(), loaded, readings, NOW_NS)
 
     state, bounds = FleetState.empty(), [0, *sorted(cuts), len(readings)]
-    parts = [predict(state, loaded, readings[start:end], NOW_NS) for start, end in pairwise(bounds)]
+    parts = [answer(state, loaded, readings[start:end], NOW_NS) for start, end in pairwise(bounds)]
 
-    assert [said for predictions, _ in parts for said in predictions] == whole[0]
-    assert [alarm for _, alarms in parts for alarm in alarms] == whole[1]
+    assert [said for part in parts for said in part.predictions] == whole.predictions
+    assert [alarm for part in parts for alarm in part.alarms] == whole.alarms
 
 
 # -- what is told, and what is null

@@ -15,6 +15,7 @@ from pdm_platform.inference import snapshot
 
 DEVICES = ["p-1", "p-2", "p-1"]
 TIMES = np.array([1, 2, 3], dtype=np.int64) * 10**9
+NUMBER = 7
 TURNS = 40  # beyond the first readings, so that a baseline is known
 
 
@@ -37,29 +38,31 @@ def seen(state: FleetState, turns: int = 1, start: int = 0) -> list[np.ndarray[A
 def saved(path: Path) -> FleetState:
     state = FleetState.empty()
     seen(state, turns=TURNS)
-    snapshot.save(state, path)
+    snapshot.save(snapshot.to_arrays(state, NUMBER), path)
     return state
 
 
 def test_a_restored_service_goes_on_exactly_where_it_was(tmp_path: Path) -> None:
     state = saved(tmp_path / "state.npz")
 
-    restored = snapshot.restore(tmp_path / "state.npz")
+    restored, number = snapshot.restore(tmp_path / "state.npz")
 
+    assert number == NUMBER
     for went_on, would_have in zip(seen(restored, 30, start=TURNS), seen(state, 30, start=TURNS), strict=True):
         np.testing.assert_array_equal(went_on, would_have)
 
 
 def test_without_a_snapshot_all_pumps_are_new(tmp_path: Path) -> None:
-    state = snapshot.restore(tmp_path / "none" / "state.npz")
+    state, number = snapshot.restore(tmp_path / "none" / "state.npz")
 
+    assert number == 0
     assert (len(state.pumps), len(state.departures), len(state.alarms)) == (0, 0, 0)
 
 
 def test_a_fleet_without_pumps_can_be_saved_and_restored(tmp_path: Path) -> None:
-    snapshot.save(FleetState.empty(), tmp_path / "state.npz")
+    snapshot.save(snapshot.to_arrays(FleetState.empty(), 1), tmp_path / "state.npz")
 
-    assert len(snapshot.restore(tmp_path / "state.npz").pumps) == 0
+    assert len(snapshot.restore(tmp_path / "state.npz")[0].pumps) == 0
     assert not (tmp_path / "state.refused").exists()
 
 
@@ -101,9 +104,9 @@ def test_a_snapshot_that_cannot_be_used_is_set_aside_and_all_pumps_are_new(tmp_p
     DAMAGES[damage](path)
     damaged = path.read_bytes()
 
-    state = snapshot.restore(path)
+    state, number = snapshot.restore(path)
 
-    assert len(state.pumps) == 0
+    assert (len(state.pumps), number) == (0, 0)
     assert not path.exists()
     assert (tmp_path / "state.refused").read_bytes() == damaged
 
@@ -117,7 +120,7 @@ def test_no_flipped_bit_stops_the_service(tmp_path: Path, place: int, bit: int) 
     content[place % len(content)] ^= 1 << bit
     path.write_bytes(content)
 
-    state = snapshot.restore(path)
+    state, _ = snapshot.restore(path)
 
     assert len(state.pumps) in (0, 2)
 
@@ -136,7 +139,7 @@ def test_a_pickle_in_a_snapshot_is_never_opened(tmp_path: Path) -> None:
     np.savez(path, **arrays)
     assert str(marker).encode() in path.read_bytes()
 
-    state = snapshot.restore(path)
+    state, _ = snapshot.restore(path)
 
     assert len(state.pumps) == 0
     assert not marker.exists()
@@ -152,6 +155,6 @@ def test_the_old_snapshot_stays_until_the_new_one_is_whole(tmp_path: Path, monke
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(OSError, match="No space left"):
-        snapshot.save(state, path)
+        snapshot.save(snapshot.to_arrays(state, NUMBER + 1), path)
 
     assert path.read_bytes() == before

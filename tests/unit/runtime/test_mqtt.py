@@ -4,7 +4,6 @@ import os
 import queue
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,53 +12,12 @@ from pathlib import Path
 import pytest
 
 from pdm_platform.contract.errors import BrokerError, BrokerRefusedError, SettingsError
-from pdm_platform.runtime.broker import ACK_WAIT_S, BrokerSettings, binary, configuration
 from pdm_platform.runtime.mqtt import Link, Message
 from pdm_platform.runtime.settings import PlatformSettings
+from tests.servers.embedded_broker import ONLY_BRIDGE_MAY, EmbeddedBroker, free_port
 
 pytestmark = pytest.mark.integration
 WITHIN_S = 15.0
-ONLY_BRIDGE_MAY = 'authorization { user: "bridge", password: "only for this test" }\n'
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Broker:
-    """The embedded broker as a child process on a port of its own."""
-
-    def __init__(self, home: Path, extra_configuration: str = "") -> None:
-        self.settings = PlatformSettings(home=home, mqtt_port=free_port())
-        self._config = home / "broker.conf"
-        text = configuration(self.settings, BrokerSettings(broker_nats_port=free_port()))
-        text = text.replace(f'ack_wait: "{ACK_WAIT_S}s"', 'ack_wait: "1s"')  # so that no test waits for redelivery
-        self._config.write_text(text + extra_configuration, encoding="utf-8")
-        self.log = home / "broker.log"
-        self.start()
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen([binary(), "--config", str(self._config)], stderr=log)
-        while not self._listens():
-            assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
-            time.sleep(0.01)
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.settings.mqtt_port)) == 0
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def __enter__(self) -> "Broker":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
 
 
 class Subscriber:
@@ -84,13 +42,13 @@ class Subscriber:
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with Broker(tmp_path_factory.mktemp("broker")) as started:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(tmp_path_factory.mktemp("broker")) as started:
         yield started
 
 
 @pytest.fixture
-def publisher(broker: Broker) -> Iterator[Link]:
+def publisher(broker: EmbeddedBroker) -> Iterator[Link]:
     link = Link(broker.settings, "publisher", persistent=False)
     link.start()
     link.wait_ready(WITHIN_S)
@@ -98,7 +56,7 @@ def publisher(broker: Broker) -> Iterator[Link]:
     link.stop()
 
 
-def user_of(broker: Broker, **credentials: object) -> PlatformSettings:
+def user_of(broker: EmbeddedBroker, **credentials: object) -> PlatformSettings:
     return PlatformSettings.model_validate(
         {"home": broker.settings.home, "mqtt_port": broker.settings.mqtt_port, **credentials}
     )
@@ -122,7 +80,7 @@ def test_a_broker_that_is_away_is_told_once_until_it_is_back(tmp_path: Path, cap
 
 
 @pytest.mark.parametrize("device_id", ["pump-001", "pump.001", "..", "a..b", "_", "A" * 64])
-def test_what_is_published_arrives_as_it_was(broker: Broker, publisher: Link, device_id: str) -> None:
+def test_what_is_published_arrives_as_it_was(broker: EmbeddedBroker, publisher: Link, device_id: str) -> None:
     topic = f"arrives/pumps/{device_id}/telemetry"
     payload = bytes(range(256))
 
@@ -134,7 +92,7 @@ def test_what_is_published_arrives_as_it_was(broker: Broker, publisher: Link, de
     assert abs(message.received_ns - time.time_ns()) < WITHIN_S * 1e9
 
 
-def test_a_retained_message_reaches_who_subscribes_later(broker: Broker, publisher: Link) -> None:
+def test_a_retained_message_reaches_who_subscribes_later(broker: EmbeddedBroker, publisher: Link) -> None:
     publisher.publish("retained/pointer", b"v1", retain=True)
     publisher.publish("retained/pointer", b"v2", retain=True)
     assert publisher.flush(WITHIN_S)
@@ -145,7 +103,7 @@ def test_a_retained_message_reaches_who_subscribes_later(broker: Broker, publish
     assert (message.payload, message.retain) == (b"v2", True)
 
 
-def test_what_arrives_while_a_persistent_client_is_away_is_kept_for_it(broker: Broker, publisher: Link) -> None:
+def test_what_arrives_while_a_persistent_client_is_away_is_kept_for_it(broker: EmbeddedBroker, publisher: Link) -> None:
     with Subscriber(broker.settings, "away", "away/#"):
         pass
     publisher.publish("away/a", b"while you were out")
@@ -155,7 +113,7 @@ def test_what_arrives_while_a_persistent_client_is_away_is_kept_for_it(broker: B
         assert subscriber.next().payload == b"while you were out"
 
 
-def test_an_acknowledged_message_is_not_delivered_again(broker: Broker, publisher: Link) -> None:
+def test_an_acknowledged_message_is_not_delivered_again(broker: EmbeddedBroker, publisher: Link) -> None:
     with Subscriber(broker.settings, "once", "once/#") as subscriber:
         publisher.publish("once/a", b"first")
         subscriber.link.acknowledge([subscriber.next()])
@@ -165,7 +123,7 @@ def test_an_acknowledged_message_is_not_delivered_again(broker: Broker, publishe
         assert subscriber.next().payload == b"second"
 
 
-def test_an_unacknowledged_message_is_delivered_again_and_marked(broker: Broker, publisher: Link) -> None:
+def test_an_unacknowledged_message_is_delivered_again_and_marked(broker: EmbeddedBroker, publisher: Link) -> None:
     with Subscriber(broker.settings, "again", "again/#") as subscriber:
         publisher.publish("again/a", b"first")
         assert subscriber.next().dup is False
@@ -176,7 +134,7 @@ def test_an_unacknowledged_message_is_delivered_again_and_marked(broker: Broker,
     assert (message.payload, message.dup) == (b"first", True)
 
 
-def test_it_subscribes_again_after_the_broker_was_killed(broker: Broker, publisher: Link) -> None:
+def test_it_subscribes_again_after_the_broker_was_killed(broker: EmbeddedBroker, publisher: Link) -> None:
     with Subscriber(broker.settings, "resubscribes", "resubscribes/#", persistent=False) as subscriber:
         broker.kill()
         broker.start()
@@ -186,7 +144,9 @@ def test_it_subscribes_again_after_the_broker_was_killed(broker: Broker, publish
         assert subscriber.next().payload == b"after"
 
 
-def test_an_acknowledgement_counts_only_on_the_connection_of_its_message(broker: Broker, publisher: Link) -> None:
+def test_an_acknowledgement_counts_only_on_the_connection_of_its_message(
+    broker: EmbeddedBroker, publisher: Link
+) -> None:
     with Subscriber(broker.settings, "same", "same/#") as subscriber:
         publisher.publish("same/a", b"first")
         before = subscriber.next()
@@ -207,7 +167,7 @@ def test_an_acknowledgement_counts_only_on_the_connection_of_its_message(broker:
     assert last.payload == b"second"
 
 
-def test_publishes_survive_a_kill_of_the_broker(broker: Broker, publisher: Link) -> None:
+def test_publishes_survive_a_kill_of_the_broker(broker: EmbeddedBroker, publisher: Link) -> None:
     sent = {f"reading {number}".encode() for number in range(600)}
     with Subscriber(broker.settings, "survives", "survives/#") as subscriber:
         for number, payload in enumerate(sorted(sent)):
@@ -225,7 +185,7 @@ def test_publishes_survive_a_kill_of_the_broker(broker: Broker, publisher: Link)
 
 
 def test_flush_says_whether_the_broker_has_everything(tmp_path: Path) -> None:
-    with Broker(tmp_path) as broker:
+    with EmbeddedBroker(tmp_path) as broker:
         link = Link(broker.settings, "flushes")
         link.start()
         link.publish("flushes/a", b"1")
@@ -238,7 +198,7 @@ def test_flush_says_whether_the_broker_has_everything(tmp_path: Path) -> None:
     assert not without_broker
 
 
-def test_every_publish_is_reported_once_it_is_safe(broker: Broker) -> None:
+def test_every_publish_is_reported_once_it_is_safe(broker: EmbeddedBroker) -> None:
     safe: list[int] = []
     link = Link(broker.settings, "reports", on_published=safe.append, max_unacknowledged=3)
     link.start()
@@ -299,7 +259,7 @@ def test_a_server_that_is_no_broker_is_a_broker_error(tmp_path: Path, answer: by
 
 
 def test_a_refused_user_is_told_at_once_and_does_not_try_for_ever(tmp_path: Path) -> None:
-    with Broker(tmp_path, ONLY_BRIDGE_MAY) as broker:
+    with EmbeddedBroker(tmp_path, ONLY_BRIDGE_MAY) as broker:
         link = Link(user_of(broker, mqtt_username="mallory", mqtt_password="guess"), "refused")
         started_s = time.monotonic()
         link.start()
@@ -319,7 +279,7 @@ def test_a_refused_user_is_told_at_once_and_does_not_try_for_ever(tmp_path: Path
 
 def test_a_user_with_the_right_password_from_a_file_is_let_in(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("only for this test\n", encoding="utf-8")
-    with Broker(tmp_path, ONLY_BRIDGE_MAY) as broker:
+    with EmbeddedBroker(tmp_path, ONLY_BRIDGE_MAY) as broker:
         settings = user_of(broker, mqtt_username="bridge", mqtt_password_file=tmp_path / "password")
         link = Link(settings, "let-in")
         link.start()
@@ -331,7 +291,7 @@ def test_a_user_with_the_right_password_from_a_file_is_let_in(tmp_path: Path) ->
 
 
 def test_a_publish_without_room_after_a_refusal_says_so(tmp_path: Path) -> None:
-    with Broker(tmp_path, ONLY_BRIDGE_MAY) as broker:
+    with EmbeddedBroker(tmp_path, ONLY_BRIDGE_MAY) as broker:
         link = Link(broker.settings, "no-room", max_unacknowledged=1)
         link.start()
         link.publish("no-room/a", b"1")
@@ -346,7 +306,7 @@ def test_a_subscription_that_the_broker_does_not_allow_is_named(tmp_path: Path) 
       users: [{ user: "reader", password: "only for this test", permissions: { subscribe: { deny: "secret.>" } } }]
     }
     """
-    with Broker(tmp_path, rules) as broker:
+    with EmbeddedBroker(tmp_path, rules) as broker:
         settings = user_of(broker, mqtt_username="reader", mqtt_password="only for this test")
         link = Link(settings, "may-not-read", subscriptions=("open/#", "secret/#"), persistent=False)
         link.start()
@@ -358,7 +318,7 @@ def test_a_subscription_that_the_broker_does_not_allow_is_named(tmp_path: Path) 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
 def test_stop_does_not_wait_for_a_broker_that_hangs(tmp_path: Path) -> None:
-    with Broker(tmp_path) as broker:
+    with EmbeddedBroker(tmp_path) as broker:
         link = Link(broker.settings, "hangs")
         link.start()
         link.wait_ready(WITHIN_S)
@@ -373,7 +333,7 @@ def test_stop_does_not_wait_for_a_broker_that_hangs(tmp_path: Path) -> None:
     assert took_s < 3
 
 
-def test_a_link_that_was_stopped_is_not_ready_and_holds_no_thread(broker: Broker) -> None:
+def test_a_link_that_was_stopped_is_not_ready_and_holds_no_thread(broker: EmbeddedBroker) -> None:
     link = Link(broker.settings, "stopped")
     link.start()
     link.wait_ready(WITHIN_S)

@@ -26,7 +26,9 @@ def store(tmp_path: Path) -> TelemetryStore:
     return SqliteStore(tmp_path / "telemetry.sqlite")
 
 
-def rows_of(*readings: Reading, received_ns: int = NOW_NS, level: float = 1.0, **fields: object) -> Rows:
+def rows_of(
+    *readings: Reading, received_ns: int = NOW_NS, level: float = 1.0, gaps: Gaps | None = None, **fields: object
+) -> Rows:
     """Rows of (measurement_id, DUP flag), all without a timestamp unless `fields` has one."""
     messages = [
         Message(
@@ -43,7 +45,8 @@ def rows_of(*readings: Reading, received_ns: int = NOW_NS, level: float = 1.0, *
         )
         for number, dup in readings
     ]
-    [rows] = Decoder(Topics(), IntakeLimits(30 * 24 * NS_PER_HOUR, NS_PER_HOUR), Gaps()).decode(messages).rows
+    limits = IntakeLimits(30 * 24 * NS_PER_HOUR, NS_PER_HOUR)
+    [rows] = Decoder(Topics(), limits, gaps or Gaps()).decode(messages).rows
     return rows
 
 
@@ -75,6 +78,27 @@ def test_a_reading_that_its_sender_sent_again_is_dropped_though_the_broker_does_
 
     assert numbers(judged.rows) == [1, 2, 3, 4]
     assert judged.known == 2
+
+
+def test_what_an_earlier_run_stored_is_dropped_when_its_sender_sends_it_again_to_the_next(
+    store: TelemetryStore,
+) -> None:
+    earlier = rows_of((7, False), (8, False), (9, False), received_ns=NOW_NS - 60 * 10**9)
+    store.write(earlier.measurement, to_table(earlier))
+
+    judged = drop_known(rows_of((8, False), (9, False), (10, False)), store)
+
+    assert (numbers(judged.rows), judged.known) == ([10], 2)
+
+
+def test_once_the_store_was_asked_about_a_device_its_new_readings_are_beyond_doubt(store: TelemetryStore) -> None:
+    gaps = Gaps()
+    first = rows_of((7, False), gaps=gaps)
+
+    drop_known(first, store)
+
+    assert first.doubtful == [0]
+    assert rows_of((8, False), (9, False), gaps=gaps).doubtful == []
 
 
 def test_a_late_reading_is_kept(store: TelemetryStore) -> None:

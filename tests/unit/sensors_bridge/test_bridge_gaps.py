@@ -13,6 +13,14 @@ def follow(gaps: Gaps, *numbers: int, device_id: str = "pump-001", redelivered: 
     return [gaps.follow("pump_telemetry", device_id, number, redelivered=redelivered) for number in numbers]
 
 
+def begun(first: int, *, stored_to: int = -1) -> Gaps:
+    """Of a process that has seen one number of the device, and has asked the store how far an earlier one came."""
+    gaps = Gaps()
+    follow(gaps, first)
+    gaps.learn("pump_telemetry", "pump-001", stored_to)
+    return gaps
+
+
 @pytest.mark.parametrize(
     ("numbers", "missing"),
     [
@@ -59,18 +67,62 @@ def test_a_redelivered_first_reading_is_no_restart() -> None:
 
 
 def test_a_number_that_was_counted_may_have_come_before_and_a_late_one_has_not() -> None:
-    assert follow(Gaps(), 1, 2, 5, 2, 4, 4, 6) == [False, False, False, True, False, True, False]
+    assert follow(begun(1), 2, 5, 2, 4, 4, 6) == [False, False, True, False, True, False]
 
 
-def test_after_a_thousand_holes_new_ones_are_remembered_and_the_oldest_are_given_up() -> None:
+def test_what_an_earlier_process_may_have_stored_may_have_come_before() -> None:
     gaps = Gaps()
-    follow(gaps, 0, 1_001, 1_004)  # 1 to 1,000 are missing, then 1,002 and 1,003
 
-    assert follow(gaps, 1_003, 1_002, 3, 2) == [False, False, False, True]
-    assert gaps.missing["pump-001"] == 1_002 - 3
+    before_the_store_was_asked = follow(gaps, 7, 9)
+    gaps.learn("pump_telemetry", "pump-001", 10)
+
+    assert before_the_store_was_asked == [True, True]
+    assert follow(gaps, 8, 10, 12, 11) == [True, True, False, False]
 
 
-@given(st.sets(st.integers(1, 200)), st.integers(0, 2**32))
+def test_a_device_that_counts_anew_far_below_what_is_stored_sends_new_readings() -> None:
+    assert follow(begun(1, stored_to=5_000), 2, 3) == [False, False]
+
+
+def test_a_device_s_first_readings_sent_again_are_no_new_ones() -> None:
+    assert follow(begun(0), 1, 2, 0, 1, 2, 3) == [False, False, True, True, True, False]
+
+
+def test_of_many_holes_the_newest_hundred_are_remembered_and_the_oldest_are_given_up() -> None:
+    gaps = begun(0)
+    follow(gaps, *range(2, 204, 2))  # 1, 3, 5 to 201 are missing: 101 holes
+
+    assert follow(gaps, 201, 3, 1) == [False, False, True]
+    assert gaps.missing["pump-001"] == 101 - 2
+
+
+def test_a_hole_of_any_width_is_one_hole() -> None:
+    gaps = begun(0)
+    follow(gaps, 10_000)
+
+    assert follow(gaps, 1, 9_999, 5_000, 5_000) == [False, False, False, True]
+    assert gaps.missing["pump-001"] == 9_999 - 3
+
+
+def test_a_late_reading_in_the_middle_leaves_a_hole_on_either_side() -> None:
+    gaps = begun(0)
+    follow(gaps, 6, 3)
+
+    assert follow(gaps, 2, 4, 1, 5, 3) == [False, False, False, False, True]
+    assert gaps.missing["pump-001"] == 0
+
+
+def test_a_reading_from_the_past_does_not_begin_to_count_anew() -> None:
+    gaps = begun(5_000)
+    gaps.follow("pump_telemetry", "pump-001", 5_001, redelivered=False, time_ns=200)
+
+    gaps.follow("pump_telemetry", "pump-001", 17, redelivered=False, time_ns=100)
+    gaps.follow("pump_telemetry", "pump-001", 5_002, redelivered=False, time_ns=300)
+
+    assert gaps.missing == {}
+
+
+@given(st.sets(st.integers(1, 99)), st.integers(0, 2**32))
 def test_in_any_order_what_never_arrives_is_what_is_missing(lost: set[int], seed: int) -> None:
     arrived = [number for number in range(1, 201) if number not in lost]
     Random(seed).shuffle(arrived)

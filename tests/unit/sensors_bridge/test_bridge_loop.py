@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,44 +17,26 @@ from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.errors import BrokerRefusedError, RowsRefusedError, StoreBusyError, StoreError
 from pdm_platform.contract.measurements import PUMP_TELEMETRY, Measurement, Window
 from pdm_platform.contract.payloads import Rejected, decode
+from pdm_platform.runtime.deliveries import Deliveries
 from pdm_platform.runtime.mqtt import Message
+from pdm_platform.runtime.mqtt_session import Session
 from pdm_platform.runtime.settings import PlatformSettings
 from pdm_platform.stores.sqlite import SqliteStore
 from pdm_platform.stores.telemetry import TelemetryStore
 from sensors_bridge import quarantine
+from sensors_bridge.backlog import Backlog
 from sensors_bridge.bridge import Bridge, Parts
 from sensors_bridge.decode import Decoder
-from sensors_bridge.deliveries import Deliveries
 from sensors_bridge.gaps import Gaps
 from sensors_bridge.metrics import Metrics
 from sensors_bridge.patience import Interrupted, Patience, ReopeningStore
 from sensors_bridge.quarantine import Quarantine
 from sensors_bridge.rejected import MAX_UNACKNOWLEDGED, Announcer
 from sensors_bridge.settings import BridgeSettings
+from tests.fake_session import FakeSession
+from tests.servers.mosquitto import wait_until
 
 ALL_TIME = Window(0, 2**63 - 1)
-
-
-class FakeLink:
-    """Remembers what was acknowledged, and how much was stored by then."""
-
-    def __init__(self, stored: Callable[[], int]) -> None:
-        self._stored = stored
-        self.acknowledged: list[Message] = []
-        self.stored_by_then: list[int] = []
-        self.published: list[tuple[str, bytes]] = []
-        self.done = threading.Event()
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
-        assert not retain
-        self.published.append((topic, payload))
-        return len(self.published)
-
-    def acknowledge(self, messages: Iterable[Message]) -> None:
-        self.acknowledged += messages
-        if messages:
-            self.stored_by_then.append(self._stored())
-            self.done.set()
 
 
 class Failing:
@@ -92,20 +76,20 @@ class Workbench:
     def __init__(self, folder: Path, *, failures: int = 0, alive: Callable[[], None] = lambda: None) -> None:
         self.folder = folder
         self.store = Failing(SqliteStore(folder / "telemetry.sqlite"), failures)
-        self.link = FakeLink(self.stored)
-        self.deliveries = Deliveries(1_000)
+        self.session = FakeSession(self.stored)
         self.registry = CollectorRegistry()
         self.stop = threading.Event()
-        gaps, announcer = Gaps(), Announcer("factory/platform/rejected")
+        deliveries, gaps, announcer = Deliveries(), Gaps(), Announcer("factory/platform/rejected")
         parts = Parts(
-            link=self.link,
-            deliveries=self.deliveries,
+            session=self.session,
+            deliveries=deliveries,
             decoder=Decoder(PlatformSettings().topics, PlatformSettings().intake_limits, gaps),
             quarantine=Quarantine(folder / "quarantine"),
             store=ReopeningStore(lambda: self.store),
             announcer=announcer,
-            metrics=Metrics(self.registry, self.deliveries, announcer),
+            metrics=Metrics(self.registry, cast(Session, self.session), deliveries, announcer),
             gaps=gaps,
+            backlog=Backlog(1_000, time.monotonic),
         )
         self.bridge = Bridge(parts, BridgeSettings(bridge_batch_wait_s=0.0), self.stop, alive)
         self.thread = threading.Thread(target=self.bridge.run)
@@ -115,7 +99,7 @@ class Workbench:
 
     def run_until_acknowledged(self) -> None:
         self.thread.start()
-        assert self.link.done.wait(10.0)
+        wait_until(lambda: bool(self.session.acknowledged), "something is acknowledged")
         self.end()
 
     def end(self) -> None:
@@ -140,25 +124,24 @@ def broken(mid: int) -> Message:
 def test_a_batch_is_acknowledged_after_it_is_stored_and_quarantined(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
     sent = [telemetry(1), broken(2), telemetry(3)]
-    for message in sent:
-        bench.deliveries.receive(message)
+    bench.session.deliver(*sent)
 
     bench.run_until_acknowledged()
 
-    assert bench.link.acknowledged == sent
-    assert bench.link.stored_by_then[0] == 2
+    assert bench.session.acknowledged == sent
+    assert bench.session.seen_then[0] == 2
     assert quarantine.count(tmp_path / "quarantine") == 1
 
 
 def test_a_rejected_payload_is_published_with_its_reason_and_shortened(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
-    bench.deliveries.receive(telemetry(1, device_id="é" * 500_000))
+    bench.session.deliver(telemetry(1, device_id="é" * 500_000))
 
     bench.run_until_acknowledged()
 
-    [(topic, payload)] = bench.link.published
+    [(topic, payload, retain)] = bench.session.sent
     rejected = decode(Rejected, payload)
-    assert topic == "factory/platform/rejected"
+    assert (topic, retain) == ("factory/platform/rejected", False)
     assert rejected.topic == "factory/pumps/pump-001/telemetry"
     assert "$.device_id" in rejected.reason
     assert (len(rejected.payload), rejected.payload_bytes > 500_000) == (2_000, True)
@@ -166,11 +149,11 @@ def test_a_rejected_payload_is_published_with_its_reason_and_shortened(tmp_path:
 
 def test_nothing_is_acknowledged_while_the_store_fails_and_all_of_it_afterwards(tmp_path: Path) -> None:
     bench = Workbench(tmp_path, failures=3)
-    bench.deliveries.receive(telemetry(1))
+    bench.session.deliver(telemetry(1))
 
     bench.run_until_acknowledged()
 
-    assert bench.link.stored_by_then == [1]
+    assert bench.session.seen_then == [1]
     assert bench.store.failures == 0
     assert bench.bridge.fault() is None
 
@@ -178,8 +161,7 @@ def test_nothing_is_acknowledged_while_the_store_fails_and_all_of_it_afterwards(
 def test_readings_that_the_store_refuses_are_quarantined_with_its_reason_and_the_others_stored(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
     sent = [telemetry(1), telemetry(2, rpm=13.0), broken(3), telemetry(4), telemetry(5, rpm=13.0)]
-    for message in sent:
-        bench.deliveries.receive(message)
+    bench.session.deliver(*sent)
 
     bench.run_until_acknowledged()
 
@@ -190,9 +172,9 @@ def test_readings_that_the_store_refuses_are_quarantined_with_its_reason_and_the
         ("store", "row 3: 13 is unlucky", sent[4].payload.decode()),
     ]
     assert len(records) == 3
-    assert bench.link.acknowledged == sent
-    assert bench.link.stored_by_then == [2]
-    assert [decode(Rejected, payload).reason for _, payload in bench.link.published][1:] == [row[1] for row in kept]
+    assert bench.session.acknowledged == sent
+    assert bench.session.seen_then == [2]
+    assert [decode(Rejected, payload).reason for _, payload, _ in bench.session.sent][1:] == [row[1] for row in kept]
     assert bench.metric("stored_total", measurement="pump_telemetry") == 2
     assert bench.metric("quarantined_total", cause="store") == 2
     assert bench.bridge.fault() is None
@@ -202,25 +184,25 @@ def test_a_refused_reading_that_cannot_be_quarantined_is_not_acknowledged(tmp_pa
     failing = threading.Event()
     bench = Workbench(tmp_path, alive=lambda: failing.set() if bench.bridge.fault() else None)
     (tmp_path / "quarantine").write_text("a file where the folder should be")
-    bench.deliveries.receive(telemetry(1, rpm=13.0))
+    bench.session.deliver(telemetry(1, rpm=13.0))
     bench.thread.start()
     assert failing.wait(10.0)
 
     bench.end()
 
-    assert bench.link.acknowledged == []
+    assert bench.session.acknowledged == []
 
 
 def test_a_store_that_says_when_to_come_back_is_not_asked_before(tmp_path: Path) -> None:
     bench = Workbench(tmp_path, failures=1)
     bench.store.error = StoreBusyError("slow down", retry_after_s=1.5)
-    bench.deliveries.receive(telemetry(1))
+    bench.session.deliver(telemetry(1))
     began_s = time.monotonic()
 
     bench.run_until_acknowledged()
 
     assert time.monotonic() - began_s >= 1.5
-    assert bench.link.stored_by_then == [1]
+    assert bench.session.seen_then == [1]
 
 
 def test_a_store_that_asks_for_hours_is_asked_again_after_a_minute() -> None:
@@ -253,7 +235,7 @@ class StopAfter(threading.Event):
 def test_a_stop_while_the_store_fails_ends_the_bridge_with_nothing_acknowledged(tmp_path: Path) -> None:
     failing = threading.Event()
     bench = Workbench(tmp_path, failures=1_000, alive=lambda: failing.set() if bench.bridge.fault() else None)
-    bench.deliveries.receive(telemetry(1))
+    bench.session.deliver(telemetry(1))
     bench.thread.start()
     assert failing.wait(10.0)
 
@@ -261,18 +243,17 @@ def test_a_stop_while_the_store_fails_ends_the_bridge_with_nothing_acknowledged(
     bench.end()
 
     assert fault == "the disk is full"
-    assert bench.link.acknowledged == []
+    assert bench.session.acknowledged == []
 
 
 def test_at_a_stop_what_is_already_here_is_still_stored(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
-    for mid in range(1, 11):
-        bench.deliveries.receive(telemetry(mid))
+    bench.session.deliver(*(telemetry(mid) for mid in range(1, 11)))
     bench.stop.set()
 
     bench.bridge.run()
 
-    assert (bench.stored(), len(bench.link.acknowledged)) == (10, 10)
+    assert (bench.stored(), len(bench.session.acknowledged)) == (10, 10)
 
 
 def test_a_refusal_by_the_broker_ends_the_bridge(tmp_path: Path) -> None:
@@ -287,8 +268,7 @@ def test_a_refusal_by_the_broker_ends_the_bridge(tmp_path: Path) -> None:
 
 def test_everything_is_counted(tmp_path: Path) -> None:
     bench = Workbench(tmp_path)
-    for message in (telemetry(1), telemetry(4), broken(5)):
-        bench.deliveries.receive(message)
+    bench.session.deliver(telemetry(1), telemetry(4), broken(5))
 
     bench.run_until_acknowledged()
 
@@ -299,14 +279,28 @@ def test_everything_is_counted(tmp_path: Path) -> None:
     assert bench.metric("queue_length") == 0
 
 
+def test_a_redelivery_is_not_stored_again_and_acknowledged_on_its_new_connection(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path)
+    first = telemetry(1)
+    again = msgspec.structs.replace(first, dup=True, connection=3)
+    bench.session.deliver(first, again, telemetry(2))
+
+    bench.run_until_acknowledged()
+
+    assert [(message.mid, message.connection) for message in bench.session.acknowledged] == [(1, 3), (2, 1)]
+    assert bench.stored() == 2
+    assert bench.metric("repeats") == 1
+
+
 def test_a_flood_of_rejections_never_waits_for_the_broker(tmp_path: Path) -> None:
-    link, announcer = Workbench(tmp_path).link, Announcer("factory/platform/rejected")
+    session, announcer = Workbench(tmp_path).session, Announcer("factory/platform/rejected")
+    session.takes = False
     [rejection] = (
         Decoder(PlatformSettings().topics, PlatformSettings().intake_limits, Gaps()).decode([broken(1)]).rejected
     )
 
-    announcer.announce(link, [rejection] * (MAX_UNACKNOWLEDGED + 5))
-    announcer.published(1)
-    announcer.announce(link, [rejection] * 2)
+    announcer.announce(session, [rejection] * (MAX_UNACKNOWLEDGED + 5))
+    session.answer(1)
+    announcer.announce(session, [rejection] * 2)
 
-    assert (len(link.published), announcer.left_out) == (MAX_UNACKNOWLEDGED + 1, 6)
+    assert (session.published, announcer.left_out) == (MAX_UNACKNOWLEDGED + 1, 6)

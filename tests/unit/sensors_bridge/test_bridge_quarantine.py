@@ -4,6 +4,7 @@ import base64
 import hashlib
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +73,26 @@ def test_a_line_cut_off_by_a_power_failure_harms_no_other(tmp_path: Path) -> Non
     Quarantine(tmp_path).keep([rejection(b"second")])
 
     assert [record.payload for record in quarantine.read(tmp_path)] == ["first", "second"]
+
+
+def test_a_line_that_is_not_even_text_harms_no_other(tmp_path: Path) -> None:
+    Quarantine(tmp_path).keep([rejection(b"first")])
+    [path] = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes() + b'{"received": "\xff\x00"}\n')
+
+    Quarantine(tmp_path).keep([rejection(b"second")])
+
+    assert [record.payload for record in quarantine.read(tmp_path)] == ["first", "second"]
+
+
+def test_a_retained_copy_is_kept_as_such(tmp_path: Path) -> None:
+    live = rejection(b"live")
+    message = msgspec.structs.replace(live.message, payload=b"retained", retain=True)
+    retained = Rejection(message, live.cause, live.reason)
+
+    Quarantine(tmp_path).keep([live, retained])
+
+    assert [record.retained for record in quarantine.read(tmp_path)] == [False, True]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
