@@ -59,10 +59,10 @@ def serve(
         return None if session.ready else f"not connected to {platform.mqtt_host}:{platform.mqtt_port}"
 
     bridge = Bridge(_parts(platform, registry, session, backlog), settings, stop, alive)
-    health.require("loop", _PROGRESS_WITHIN_S)
     health.watch("store", bridge.fault)
     health.watch("backlog", backlog.fault)
     health.watch("broker", disconnected)
+    health.require("loop", _PROGRESS_WITHIN_S)
     try:
         bridge.run()
     finally:

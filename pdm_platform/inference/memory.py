@@ -29,11 +29,11 @@ class FleetMemory:
 
     def since_snapshot(self) -> Iterator[Entry]:
         """What was answered after the snapshot was taken: to be answered again in silence, before anything else."""
-        return self._journal.read(self._number)
+        return self._journal.read(self._number) if self._keeps else iter(())
 
     def before_snapshot(self) -> Iterator[Entry]:
         """What was answered shortly before: part of the state, though its acknowledgements may have got lost."""
-        return self._journal.read(0, before=self._number)
+        return self._journal.read(0, before=self._number) if self._keeps else iter(())
 
     def note(self, model_version: str, batch: Sequence[Message], stale_before_ns: int = 0) -> None:
         """A batch is answered and about to be acknowledged. stale_before_ns: as in `journal.Entry`."""

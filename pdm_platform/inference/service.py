@@ -108,10 +108,10 @@ class InferenceService:
 
     def run(self, stop: threading.Event, health: Health) -> None:
         """Predict until told to stop; what was published is acknowledged before it returns."""
-        health.require("loop", within_s=_PROGRESS_WITHIN_S)
         health.watch("broker", lambda: None if self._session.ready else "not connected to the broker")
         health.watch("snapshot", lambda: self._memory.fault)
         health.watch("model", lambda: None if self._serving else "no model in production yet: run `retrain`")
+        health.require("loop", within_s=_PROGRESS_WITHIN_S)
         self._remember()
         while not stop.is_set():
             self._session.check()

@@ -19,6 +19,7 @@ from pdm_platform.contract.errors import PdmError, ProcessError
 
 log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
+_START = "start"
 Body = Callable[[threading.Event, "Health", CollectorRegistry], None]
 
 
@@ -31,9 +32,17 @@ class Health:
         self._within_s: dict[str, float] = {}
         self._watches: dict[str, Callable[[], str | None]] = {}
 
+    def starting(self) -> None:
+        """Not healthy until something is required: who waits for a service must not take its port for the service."""
+        self.watch(_START, lambda: "it is starting")
+
     def require(self, part: str, within_s: float) -> None:
-        """From now on, `part` is healthy only while it reports progress at least every `within_s` seconds."""
+        """From now on, `part` is healthy only while it reports progress at least every `within_s` seconds.
+
+        To be called after every `watch`: the start is over.
+        """
         with self._lock:
+            self._watches.pop(_START, None)
             self._within_s[part] = within_s
             self._last_s[part] = time.monotonic()
 
@@ -152,6 +161,7 @@ def run_service(name: str, body: Body, *, http_port: int, http_host: str = LOOPB
     # a second series beside each counter and histogram, which tells nothing that the process's start does not
     disable_created_metrics()  # type: ignore[no-untyped-call]
     stop, health, registry = stop_on_signals(), Health(), CollectorRegistry()
+    health.starting()
     try:
         with serve_health(name, health, registry, http_port, http_host):
             log.info("%s started", name)

@@ -165,3 +165,21 @@ def test_an_end_without_a_snapshot_leaves_what_was_noted(tmp_path: Path) -> None
     after = FleetMemory(tmp_path)
 
     assert (len(after.state.pumps), noted(after)) == (0, [b"one"])
+
+
+def test_where_no_output_depends_on_the_state_nothing_is_written_and_an_old_journal_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    before = FleetMemory(tmp_path)
+    before.save(wait=True)
+    note(before, b"one")
+    files = sorted(path.name for path in tmp_path.iterdir())
+
+    memory = FleetMemory(tmp_path, keeps=False)
+    memory.save(wait=True)
+    note(memory, b"two")
+    memory.close(save=True)
+
+    assert noted(memory) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
+    assert noted(FleetMemory(tmp_path)) == [b"one"]

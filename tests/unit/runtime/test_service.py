@@ -157,3 +157,14 @@ def test_log_lines_carry_utc_time_and_level() -> None:
 
     assert time.strftime("%Y-%m-%d", time.gmtime()) in log
     assert "Z WARNING part: look" in log
+
+
+def test_a_service_is_not_healthy_before_it_has_said_what_its_health_depends_on() -> None:
+    health = Health()
+    health.starting()
+    before = health.problems()
+
+    health.require("loop", 10.0)
+
+    assert before == {"start": "it is starting"}
+    assert health.problems() == {}
