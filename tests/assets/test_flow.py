@@ -112,6 +112,7 @@ def test_a_version_holds_the_models_the_evidence_and_a_reference_of_healthy_trai
 
     assert set(verified.contents) == {
         *("state.onnx", "health.onnx", "mode.onnx", "sensor.onnx", "life.onnx", "novelty.onnx", "serving.json"),
+        *("raw_state.onnx", "raw_health.onnx"),
         *("algorithms.json", "pipeline.joblib", "reference.parquet", "split.json"),
         *("evaluation.json", "evaluation.html", "MODEL_CARD.md", EVIDENCE_FILE),
     }
