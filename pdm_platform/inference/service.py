@@ -104,6 +104,7 @@ class InferenceService:
         self._looker = ThreadPoolExecutor(1, "model")
         self._next_look_s = 0.0
         self._next_snapshot_s = 0.0
+        self._kept_up_s = time.monotonic()
         self._serving = loader.current
 
     def run(self, stop: threading.Event, health: Health) -> None:
@@ -129,10 +130,10 @@ class InferenceService:
     def turn(self, max_wait_s: float) -> None:
         """Answer what has arrived, then acknowledge what the broker has the answers of."""
         delivered = self._session.receive(self._settings.inference_max_batch, max_wait_s)
+        stale_before_ns = self._stale_before_ns(len(delivered))
         if delivered:
             started_s = time.monotonic()
             batch = self._deliveries.fresh(delivered)
-            stale_before_ns = self._stale_before_ns(len(delivered))
             told = self._answer(batch, stale_before_ns)
             version = self._serving.version if self._serving else ""
             self._under_way.append(_UnderWay(self._session.published, version, batch, stale_before_ns, told))
@@ -141,10 +142,14 @@ class InferenceService:
         self._settle()
 
     def _stale_before_ns(self, delivered: int) -> int:
-        """From when on readings are answered; 0, which is always, unless the service is behind."""
+        """From when on readings are answered; 0, which is always, unless the service has been behind for long.
+
+        Old readings alone are no overload: a client may send a day of them at once.
+        """
+        now_s, long_s = time.monotonic(), self._settings.inference_stale_after_s
         if delivered < self._settings.inference_max_batch:
-            return 0
-        return time.time_ns() - int(self._settings.inference_stale_after_s * NS_PER_S)
+            self._kept_up_s = now_s
+        return 0 if now_s - self._kept_up_s < long_s else time.time_ns() - int(long_s * NS_PER_S)
 
     def _answer(self, batch: Sequence[Message], stale_before_ns: int) -> list[int]:
         """Publish what there is to say of these messages; returns the times of the readings that got a prediction."""

@@ -19,7 +19,7 @@ class InferenceSettings(BaseEnvSettings):
     inference_max_batch: int = Field(1_000, gt=0, description="readings predicted at once, at most")
     inference_queue_size: int = Field(20_000, gt=0, description="readings waiting, at most; then the broker holds them")
     inference_stale_after_s: PositiveSeconds = Field(
-        300, description="older readings are skipped, but for each pump's newest, while more wait than a batch holds"
+        300, description="after so long behind, readings older than that are skipped, but for each pump's newest"
     )
     inference_snapshot_s: PositiveSeconds = Field(10, description="seconds between snapshots of the pumps' states")
     inference_reload_s: PositiveSeconds = Field(5, description="seconds between looks at the production pointer")

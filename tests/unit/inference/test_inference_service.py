@@ -283,7 +283,7 @@ def stale(*numbers: int, device: str = "pump-1") -> list[Message]:
 def test_while_it_is_behind_only_each_pumps_newest_reading_of_a_batch_is_answered(
     tmp_path: Path, registered: Registered
 ) -> None:
-    bench = Workbench(tmp_path, inference_max_batch=6)
+    bench = Workbench(tmp_path, inference_max_batch=6, inference_stale_after_s=0.001)
     serving(bench, registered)
     sent = [*stale(1, 2, 4, 3), *stale(11, 12, device="pump-2")]
 
@@ -297,7 +297,7 @@ def test_while_it_is_behind_only_each_pumps_newest_reading_of_a_batch_is_answere
 
 
 def test_fresh_readings_are_all_answered_though_a_batch_is_full(tmp_path: Path, registered: Registered) -> None:
-    bench = Workbench(tmp_path, inference_max_batch=4)
+    bench = Workbench(tmp_path, inference_max_batch=4, inference_stale_after_s=10.0)
     serving(bench, registered)
 
     bench.run_until_acknowledged(*(message(number, timestamp=now_ms() + number) for number in range(4)))
@@ -306,10 +306,22 @@ def test_fresh_readings_are_all_answered_though_a_batch_is_full(tmp_path: Path, 
     assert bench.metric("skipped_total") == 0
 
 
-def test_old_readings_are_all_answered_where_no_more_wait_than_a_batch_holds(
+def test_a_day_of_old_readings_sent_at_once_is_no_overload_and_all_of_it_is_answered(
     tmp_path: Path, registered: Registered
 ) -> None:
     bench = Workbench(tmp_path, inference_max_batch=5)
+    serving(bench, registered)
+
+    bench.run_until_acknowledged(*stale(*range(5)), *stale(*range(5, 10)))
+
+    assert [said.measurement_id for said in bench.predictions()] == [*range(10)]
+    assert bench.metric("skipped_total") == 0
+
+
+def test_old_readings_are_all_answered_where_no_more_wait_than_a_batch_holds(
+    tmp_path: Path, registered: Registered
+) -> None:
+    bench = Workbench(tmp_path, inference_max_batch=5, inference_stale_after_s=0.001)
     serving(bench, registered)
 
     bench.run_until_acknowledged(*stale(1, 2, 3, 4))
