@@ -88,6 +88,7 @@ def _read_span(selection: Selection, span: Span, columns: Sequence[Column]) -> p
         if not torn and table.num_rows >= selection.count(span.window):  # points have expired since they were counted
             return table
         time.sleep(_PAUSE_S)
+        columns = selection.columns()  # asked while the first point of all was written, some were not there yet
     short = f"{torn} points are there in part" if torn else f"only {table.num_rows} of {span.points} points came"
     raise StoreError(
         f"cannot read bucket {selection.bucket!r}: {selection.measurement.name} from {span.window.start_ns} to"

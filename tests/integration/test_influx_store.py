@@ -300,6 +300,21 @@ def test_a_point_that_is_there_in_part_is_an_error_and_not_a_null(
         store.read(PUMP_TELEMETRY, ALL_TIME)
 
 
+def test_fields_that_were_written_while_they_were_asked_for_are_read(
+    store: TelemetryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(PUMP_TELEMETRY, readings(*({TIME: i, "rpm": float(i)} for i in range(10))))
+    whole, asked = Selection.columns, []
+
+    def none_at_first(self: Selection) -> Any:
+        asked.append(self)
+        return whole(self)[: 0 if len(asked) == 1 else None]
+
+    monkeypatch.setattr(Selection, "columns", none_at_first)
+
+    assert store.read(PUMP_TELEMETRY, ALL_TIME).column("rpm").to_pylist() == [float(i) for i in range(10)]
+
+
 # -- large windows, many devices
 
 
