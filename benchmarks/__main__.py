@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import bridge, demo, flames, growth, inference, machine, plot, simulators, store
+from benchmarks import bridge, demo, flames, growth, inference, machine, plot, simulators, steady, store, swap
 from benchmarks.bench import FULL, QUICK, Bench, Measured, say
-from benchmarks.figures import Figure, Results, UnavailableError, complete, missing, write
-from benchmarks.report import LATEST, figures_table
+from benchmarks.figures import Results, UnavailableError, complete, missing, write
+from benchmarks.report import LATEST, figures_table, measured_any, steady_table
 from pdm_platform.local.processes import interrupt_on_signals
 
 Subject = tuple[tuple[str, ...], Callable[[Bench], Measured]]
@@ -24,18 +24,24 @@ SUBJECTS: Final[dict[str, Subject]] = {
     "bridge": (bridge.NAMES, bridge.measure),
     "inference": (inference.NAMES, inference.measure),
     "latency": (inference.LATENCY_NAMES, inference.measure_latency),
+    "swap": (swap.NAMES, swap.measure),
     "simulators": (simulators.NAMES, simulators.measure),
     "store": (store.NAMES, store.measure),
     "demo": (demo.NAMES, demo.measure),
 }
 GROWTH: Final = "growth"
+STEADY: Final = "steady"
+STEADY_PARTS: Final[dict[str, Subject]] = {name: ((name,), part) for name, part in steady.PARTS.items()}
+_ALL: Final = {**SUBJECTS, **STEADY_PARTS}
+ON_DEMAND: Final = missing("half an hour: only with --only steady")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     description, _, epilog = (__doc__ or "").partition("\n")
     made = argparse.ArgumentParser("python -m benchmarks", description=description, epilog=epilog)
-    made.add_argument("--only", action="append", choices=[*SUBJECTS, GROWTH], help="this subject; may be repeated")
+    only = "this subject; may be repeated. `steady` takes half an hour and is measured with this option only"
+    made.add_argument("--only", action="append", choices=[*SUBJECTS, GROWTH, STEADY], help=only)
     made.add_argument("--rounds", type=_count, default=5, help="of each figure and its reference (default %(default)s)")
     made.add_argument("--demo-rounds", type=_count, help="of the demo, minutes each (default: as --rounds)")
     made.add_argument("--profile", action="store_true", help="flame graphs of bridge and inference, nothing else")
@@ -65,9 +71,12 @@ def main() -> int:
     wanted = given.only or [*SUBJECTS, GROWTH]
     run = Run(given.out, bench, f"not measured: --only {' '.join(wanted)}" if given.only else "not measured yet")
     for name in wanted:
-        run.measure(name)
+        for subject in STEADY_PARTS if name == STEADY else [name]:
+            run.measure(subject)
     plot.draw(run.latest, given.out.with_suffix(".png"))
     print(figures_table(run.latest))
+    if measured_any(run.latest, STEADY_PARTS):
+        print(steady_table(run.latest))
     say(f"{given.out}, {given.out.with_suffix('.png')}")
     return 1 if run.failed else 0
 
@@ -77,7 +86,7 @@ class Run:
 
     def __init__(self, out: Path, bench: Bench, unmeasured: str) -> None:
         self._out, self._bench, self._unmeasured = out, bench, unmeasured
-        self._found: Results = {}
+        self._found: Results = dict.fromkeys(STEADY_PARTS, ON_DEMAND)
         self._growth: dict[str, Any] | None = None
         self._facts = {
             "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -94,7 +103,7 @@ class Run:
 
     def measure(self, subject: str) -> None:
         """One subject; where something is missing or fails, its figures say so."""
-        names = () if subject == GROWTH else SUBJECTS[subject][0]
+        names = () if subject == GROWTH else _ALL[subject][0]
         try:
             self._measure(subject)
         except UnavailableError as error:
@@ -111,8 +120,8 @@ class Run:
         if subject == GROWTH:
             self._growth = growth.measure(self._bench)
             return
-        for name, found in SUBJECTS[subject][1](self._bench).items():
-            self._found[name] = found.to_dict() if isinstance(found, Figure) else missing(found)
+        for name, found in _ALL[subject][1](self._bench).items():
+            self._found[name] = missing(found) if isinstance(found, str) else found.to_dict()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Alone, Figure
 from benchmarks.load import Load, build
 
 
@@ -25,13 +25,16 @@ class Work:
     json_lives: int = 300
     rows: int = 250_000
     demo: bool = True
+    swap_s: float = 8.0
+    swap_rounds: int = 3
+    steady_s: float = 600.0
 
 
 FULL: Final = Work()
 # to see that everything runs: its figures mean nothing
-QUICK: Final = Work(2_000, 0.2, 2_000, 1, 20, 4, 5_000, demo=False)
+QUICK: Final = Work(2_000, 0.2, 2_000, 1, 20, 4, 5_000, demo=False, swap_s=3.0, swap_rounds=1, steady_s=2.0)
 
-Measured = Mapping[str, Figure | str]
+Measured = Mapping[str, Figure | Alone | str]
 Turn = Callable[[], float]
 
 

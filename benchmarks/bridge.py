@@ -3,8 +3,8 @@
 import secrets
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -39,15 +39,20 @@ def measure(bench: Bench) -> Measured:
 
 
 def _into_influxdb(bench: Bench) -> Figure:
+    with influxdb(bench) as store:
+        say("bridge_influxdb: Mosquitto, bridge, InfluxDB")
+        return _compare(bench, servers.mosquitto, "Mosquitto to InfluxDB", store)
+
+
+@contextmanager
+def influxdb(bench: Bench) -> Iterator[dict[str, str]]:
+    """The bridge's settings for an InfluxDB with buckets of its own. Raises UnavailableError without influxd."""
     if shutil.which("influxd") is None:
         raise UnavailableError("no influxd on PATH: InfluxDB 2.9 brings it")
-    say("bridge_influxdb: Mosquitto, bridge, InfluxDB")
     with bench.scratch() as folder, running_influxd(folder / "influxd") as server:
         prefix = f"bench_{secrets.token_hex(4)}"
         server.create_buckets(prefix)
-        token = server.operator_token
-        store = {"PDM_STORE_URL": server.store_url(prefix), "PDM_STORE_TOKEN": token}
-        return _compare(bench, servers.mosquitto, "Mosquitto to InfluxDB", store)
+        yield {"PDM_STORE_URL": server.store_url(prefix), "PDM_STORE_TOKEN": server.operator_token}
 
 
 def _compare(bench: Bench, broker: Broker, what: str, store: dict[str, str]) -> Figure:
@@ -81,10 +86,13 @@ def _limit_hz(load: Load, port: int, readings: int) -> float:
         return readings / ((receiver.received(readings).last_ns - began_ns) / 1e9)
 
 
-def stored_hz(load: Load, bridge: Service, readings: int, devices: int, first: int) -> float:
-    """Readings a second from the first that is published to the last that is stored."""
+def stored_hz(load: Load, bridge: Service, readings: int, devices: int, first: int, rate_hz: float = 0.0) -> float:
+    """Readings a second from the first that is published to the last that is stored. rate_hz: 0 is flat out.
+
+    Raises LoadError where not each of them is stored once.
+    """
     wanted = bridge.metric(STORED) + readings
-    published = load.publish(bridge.port, readings, devices=devices, first=first)
+    published = load.publish(bridge.port, readings, devices=devices, first=first, rate=rate_hz)
     deadline = time.monotonic() + _WITHIN_S
     while (stored := bridge.metric(STORED)) < wanted:
         if time.monotonic() > deadline:

@@ -21,11 +21,19 @@ NAMES: Final = {
     "store_extract": "SQLite store, read into Arrow, beside its bare driver",
     "demo": "`make demo`, beside a fixed scikit-learn training",
 }
-# the same subjects on another server
+# what the README does not quote: the same subjects on another server, and what a change of the model costs
 FURTHER: Final = {
     "bridge_nats": "embedded broker to bridge to SQLite, beside the receiver there",
     "store_write_influxdb": "InfluxDB store, written, beside curl",
     "store_extract_influxdb": "InfluxDB store, read into Arrow, beside curl",
+    "swap_simple": "longest latency while another model is promoted and rolled back, beside the same load without",
+    "swap_full": "the same, full output",
+}
+# what stands alone, and takes so long that it is measured on demand only
+STEADY: Final = {
+    "steady_bridge_embedded": "growth of the bridge's memory at a steady load, into SQLite",
+    "steady_bridge_influxdb": "the same, into InfluxDB",
+    "steady_inference": "growth of the inference service's memory at a steady load, full output",
 }
 
 
@@ -72,6 +80,31 @@ class Figure:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """One value that nothing stands beside, because it has an aim of its own. why_alone: which one."""
+
+    unit: str
+    better: Literal["higher", "lower"]
+    what: str
+    why_alone: str
+    value: float
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in latest.json: no reference, so no ratio either."""
+        return {
+            **dict.fromkeys(("reference", "ratio", "spread")),
+            "value": _rounded(self.value),
+            "unit": self.unit,
+            "rounds": 1,
+            "better": self.better,
+            "what": self.what,
+            "why_alone": self.why_alone,
+            **self.details,
+        }
+
+
 def missing(reason: str) -> dict[str, Any]:
     """A figure that could not be measured."""
     return {**dict.fromkeys(("value", "unit", "reference", "ratio", "spread")), "reason": reason}
@@ -82,7 +115,7 @@ Results = dict[str, dict[str, Any]]
 
 def complete(found: Results, reason: str) -> Results:
     """Every figure of a run in the order in which it is shown; what was not measured has this reason."""
-    return {name: found.get(name, missing(reason)) for name in (*NAMES, *FURTHER)}
+    return {name: found.get(name, missing(reason)) for name in (*NAMES, *FURTHER, *STEADY)}
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

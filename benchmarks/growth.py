@@ -1,9 +1,9 @@
 """What a reading costs as the fleet and the batch grow: the models alone, the inference service, the bridge."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -21,6 +21,8 @@ from benchmarks.model import registry_below
 from pdm_platform.contract.times import NS_PER_S
 from pdm_platform.core import monitoring
 from pdm_platform.core.monitoring import FleetState
+from pdm_platform.core.serving import ServingModel
+from pdm_platform.inference import snapshot
 from pdm_platform.inference.loader import load as load_model
 from pdm_platform.stores.registry import Registry
 
@@ -41,11 +43,16 @@ class Case:
 # The fleet grows in batches of 1,000, the batch with 1,000 devices: five cases for six points.
 CASES: Final = tuple(dict.fromkeys([*(Case(n, 1_000) for n in DEVICES), *(Case(1_000, n) for n in BATCHES)]))
 
+LARGEST: Final = Case(max(DEVICES), 1_000)
+
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Microseconds a reading, by subject; medians of some rounds, in turns."""
-    subjects = {"models": _models, "inference": _inference, "bridge": _bridge}
-    return {name: _told(subject(bench)) for name, subject in subjects.items()}
+    """Microseconds a reading, by subject; medians of some rounds, in turns. And how large the fleet's state is."""
+    fleets = _fleets(bench)
+    told = {"models": _told(_models(bench, fleets))}
+    # taken now, when each of its pumps has been told of, in every table
+    told["models"]["state"] = _state_size(bench, fleets[LARGEST].state)
+    return {**told, "inference": _told(_inference(bench)), "bridge": _told(_bridge(bench))}
 
 
 def _told(us: Mapping[Case, float]) -> dict[str, Any]:
@@ -68,35 +75,59 @@ def _us(bench: Bench, turns: Mapping[Case, Turn]) -> dict[Case, float]:
     return {case: 1e6 / median(rates) for case, rates in zip(turns, found.values(), strict=True)}
 
 
-def _models(bench: Bench) -> dict[Case, float]:
-    """Features, models, novelty and alarms in this process, without decoding and without a broker."""
-    say("growth: features and models, in process")
-    registry = Registry(registry_below(bench))
-    pointer = registry.production()
-    assert pointer is not None
-    model = load_model(registry, pointer).model
-    states = {case: (FleetState.empty(), count()) for case in CASES}
+@dataclass
+class _Fleet:
+    """A case's pumps, and what is remembered of them."""
 
-    def rate(case: Case) -> float:
-        state, numbers = states[case]
+    case: Case
+    model: ServingModel
+    state: FleetState = field(default_factory=FleetState.empty)
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def rate_hz(self, readings: int) -> float:
+        """Readings a second; at least once around the fleet."""
+        case, seconds = self.case, 0.0
         names = [f"pump-{device:05d}" for device in range(case.devices)]
-        # as many batches as some thousand readings need, or once around the fleet
-        batches = max(min(bench.work.growth_readings, 10_000), case.devices) // case.batch
-        seconds = 0.0
+        batches = max(readings, case.devices) // case.batch
         for _ in range(batches):
-            turn = next(numbers) * case.batch + np.arange(case.batch)
+            turn = next(self.numbers) * case.batch + np.arange(case.batch)
             devices = [names[device] for device in (turn % case.devices).tolist()]
             time_ns = _START_NS + turn // case.devices * NS_PER_S
             channels = _USUAL * np.random.default_rng(int(turn[0])).uniform(0.98, 1.02, (case.batch, 8))
             began_s = time.perf_counter()
-            rows = monitoring.observe(state, devices, time_ns, channels)
-            monitoring.tell(state, model, devices, time_ns, rows)
+            rows = monitoring.observe(self.state, devices, time_ns, channels)
+            monitoring.tell(self.state, self.model, devices, time_ns, rows)
             seconds += time.perf_counter() - began_s
         return batches * case.batch / seconds
 
-    for case in CASES:
-        rate(case)  # once, uncounted: the tables of all pumps have their size then
-    return _us(bench, {case: partial(rate, case) for case in CASES})
+
+def _fleets(bench: Bench) -> dict[Case, _Fleet]:
+    registry = Registry(registry_below(bench))
+    pointer = registry.production()
+    assert pointer is not None
+    model = load_model(registry, pointer).model
+    return {case: _Fleet(case, model) for case in CASES}
+
+
+def _models(bench: Bench, fleets: Mapping[Case, _Fleet]) -> dict[Case, float]:
+    """Features, models, novelty and alarms in this process, without decoding and without a broker."""
+    say("growth: features and models, in process")
+    # some thousand are enough: nothing but the models has to get going
+    readings = min(bench.work.growth_readings, 10_000)
+    for fleet in fleets.values():
+        fleet.rate_hz(readings)  # once, uncounted: the tables of all pumps have their size then
+    return _us(bench, {case: partial(fleet.rate_hz, readings) for case, fleet in fleets.items()})
+
+
+def _state_size(bench: Bench, state: FleetState) -> dict[str, float]:
+    """What is remembered of a fleet: bytes a pump in arrays, names included, and of the whole fleet's snapshot."""
+    arrays = snapshot.to_arrays(state, 1)
+    devices = len(state.pumps)
+    with bench.scratch() as folder:
+        snapshot.save(arrays, folder / "state.npz")
+        on_disk = (folder / "state.npz").stat().st_size
+    in_memory = sum(array.nbytes for array in arrays.values())
+    return {"devices": devices, "bytes_a_device": round(in_memory / devices, 1), "snapshot_bytes": on_disk}
 
 
 def _readings(bench: Bench, case: Case) -> int:

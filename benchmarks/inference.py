@@ -14,6 +14,8 @@ from benchmarks.bench import Bench, Measured, say
 from benchmarks.figures import Figure
 from benchmarks.load import Load, Received
 from benchmarks.model import copy_to, registry_below
+from benchmarks.servers import Service
+from pdm_platform.stores.registry import Registry
 
 NAMES: Final = ("inference_simple", "inference_full")
 LATENCY_NAMES: Final = ("latency_simple", "latency_full")
@@ -50,6 +52,14 @@ class Contestant:
         return self.answer(readings, devices)[1]
 
 
+@dataclass
+class Predictor(Contestant):
+    """The inference service as one of them. registry: its own, from which it takes its model."""
+
+    service: Service
+    registry: Registry
+
+
 @contextmanager
 def relay(load: Load, folder: Path) -> Iterator[Contestant]:
     """The limit without a model."""
@@ -58,15 +68,16 @@ def relay(load: Load, folder: Path) -> Iterator[Contestant]:
 
 
 @contextmanager
-def predictor(load: Load, folder: Path, registry: Path, output: Output, **settings: str) -> Iterator[Contestant]:
-    """The inference service with a production model."""
-    copy_to(registry, folder / "home")
+def predictor(load: Load, folder: Path, registry: Path, output: Output, **settings: str) -> Iterator[Predictor]:
+    """The inference service with a production model. settings: further ones."""
+    home = folder / "home"
+    copy_to(registry, home)
     settings = {"PDM_INFERENCE_OUTPUT": output, **settings}
     with (
         servers.mosquitto(folder / "broker") as port,
-        servers.service("inference", folder / "home", port, settings),
+        servers.service("inference", home, port, settings) as service,
     ):
-        yield Contestant(load, port, count())
+        yield Predictor(load, port, count(), service, Registry(home / "registry"))
 
 
 @contextmanager
@@ -74,7 +85,7 @@ def _contestants(bench: Bench) -> Iterator[dict[str, Contestant]]:
     load, registry = bench.load, registry_below(bench)
     with ExitStack() as stack:
         folder = stack.enter_context(bench.scratch())
-        found = {"relay": stack.enter_context(relay(load, folder / "relay"))}
+        found: dict[str, Contestant] = {"relay": stack.enter_context(relay(load, folder / "relay"))}
         for output in OUTPUTS:
             found[output] = stack.enter_context(predictor(load, folder / output, registry, output))
         for contestant in found.values():

@@ -37,9 +37,13 @@ class Published(msgspec.Struct):
 
 
 class Received(msgspec.Struct):
-    """received: readings told of, in so many messages. Latencies are since the `timestamp` that is echoed."""
+    """received: readings told of, in so many messages; distinct: of so many times, which no two readings share.
+
+    Latencies are since the `timestamp` that is echoed. versions: messages by the model that they name.
+    """
 
     received: int
+    distinct: int
     messages: int
     first_ns: int
     last_ns: int
@@ -49,6 +53,7 @@ class Received(msgspec.Struct):
     p90_us: int
     p99_us: int
     max_us: int
+    versions: dict[str, int]
     processor_s: float
 
 
@@ -65,21 +70,23 @@ class Running:
 
     process: "subprocess.Popen[str]"
 
-    def output(self) -> str:
+    def output(self, within_s: float = WITHIN_S) -> str:
         """What it said when it ended. Raises LoadError where it failed or does not end."""
         try:
-            said, complaint = self.process.communicate(timeout=WITHIN_S)
+            said, complaint = self.process.communicate(timeout=within_s)
         except subprocess.TimeoutExpired:
-            raise LoadError(f"the load generator did not end within {WITHIN_S:g} s") from None
+            raise LoadError(f"the load generator did not end within {within_s:g} s") from None
         if self.process.returncode != 0:
             raise LoadError(complaint.strip())
         return said
 
     def received(self, wanted: int) -> Received:
-        """What came. Raises LoadError where that is not exactly what was wanted."""
+        """What came. Raises LoadError where that is not exactly what was wanted, each reading once."""
         found = msgspec.json.decode(self.output(), type=Received)
         if found.received != wanted:
             raise LoadError(f"{found.received} of {wanted} came")
+        if found.distinct != wanted:
+            raise LoadError(f"{wanted} came, but {wanted - found.distinct} of them twice")
         return found
 
 
@@ -102,7 +109,8 @@ class Load:
         """Publish, and return when the broker has acknowledged all. first: number of each device's first reading."""
         options = {"count": readings, "devices": devices, "rate": rate, "first": first, "connections": connections}
         with self._running("publish", port, options) as child:
-            return msgspec.json.decode(child.output(), type=Published)
+            lasts_s = readings / rate if rate else 0.0
+            return msgspec.json.decode(child.output(lasts_s + WITHIN_S), type=Published)
 
     @contextmanager
     def receiving(self, port: int, count: int, topic: str = PREDICTIONS) -> Iterator[Running]:

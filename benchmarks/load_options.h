@@ -14,7 +14,7 @@ static const int64_t NS_PER_S = 1000000000;
 
 struct options {
     int port, connections, devices, window, bytes;
-    long count, first, idle_ms;
+    long count, first, idle_ms, linger_ms;
     double rate;
     const char *root, *topic;
 };

@@ -10,6 +10,7 @@ struct readings {
     char tails[VARIANTS][READING_BYTES / 2];
     size_t tail_lengths[VARIANTS];
     char *device, *time, *number, *topic_device;
+    int64_t latest_ns;
 };
 
 enum { DEVICE_DIGITS = 5, NUMBER_DIGITS = 10 };
@@ -55,6 +56,14 @@ static struct readings *readings_below(const char *root)
     return found;
 }
 
+// The time now, and never one that was given before: by its time a reading is known again.
+static int64_t own_time_ns(struct readings *readings)
+{
+    int64_t now_ns = clock_ns(CLOCK_REALTIME);
+    readings->latest_ns = now_ns > readings->latest_ns ? now_ns : readings->latest_ns + 1;
+    return readings->latest_ns;
+}
+
 // Whether the reading went into the connection's buffer; the clock is read for each: one device, one time, one point.
 static bool put_reading(struct link *link, struct readings *readings, const struct options *given, long turn)
 {
@@ -64,7 +73,7 @@ static bool put_reading(struct link *link, struct readings *readings, const stru
         return false;
     put_digits(readings->device, device, DEVICE_DIGITS);
     put_digits(readings->topic_device, device, DEVICE_DIGITS);
-    put_digits(readings->time, clock_ns(CLOCK_REALTIME), TIME_DIGITS);
+    put_digits(readings->time, own_time_ns(readings), TIME_DIGITS);
     // ten digits from the first one on: no number in JSON begins with a zero
     put_digits(readings->number, 1000000000L + given->first + turn / given->devices, NUMBER_DIGITS);
     char payload[READING_BYTES];

@@ -9,7 +9,7 @@ from pdm_platform.contract.errors import PdmError
 from pdm_platform.inference.loader import load
 from pdm_platform.local.demo import SMALL
 from pdm_platform.local.stack import embedded_stack
-from pdm_platform.stores.registry import Registry
+from pdm_platform.stores.registry import ManifestFacts, Registry
 
 
 def registry_below(bench: Bench) -> Path:
@@ -47,6 +47,21 @@ def _train(home: Path) -> None:
 def copy_to(registry: Path, home: Path) -> None:
     """A copy for a service of its own: its ledger and pointer are locked while they are read."""
     shutil.copytree(registry, home / "registry")
+
+
+def another_version(registry: Registry, folder: Path) -> str:
+    """Register the production model once more, a note beside its files: what loads alike, under another name.
+
+    folder: for the files in between.
+    """
+    manifest = registry.production_manifest()
+    assert manifest is not None
+    folder.mkdir(parents=True)
+    for name, content in registry.verified(manifest.version).contents.items():
+        (folder / name).write_bytes(content)
+    (folder / "note.txt").write_text(f"the files of {manifest.version}", encoding="utf-8")
+    facts = {name: getattr(manifest, name) for name in ManifestFacts.__struct_fields__}
+    return registry.register(folder, ManifestFacts(**facts)).version
 
 
 def _remove(folder: Path) -> None:

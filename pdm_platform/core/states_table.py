@@ -37,7 +37,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of n readings in the order of pumps, the order of arrival kept within a pump.
+    """A batch of n readings in the order of pumps, the order of arrival kept within a pump, or whole where all differ.
 
     order: (n,) position in the batch; row: (n,) row in the table; run: (n,) 0 for the first pump's readings, 1 for
     the second's; rows: (m,) row of each run; newer: (n,) False for a reading that is not newer than what its pump
@@ -145,12 +145,13 @@ class StatesTable:
         """
         if len(device_ids) != len(time_ns):
             raise ValueError(f"{len(device_ids)} device ids, but {len(time_ns)} times")
-        all_rows = self.rows_of(device_ids)
-        order = np.argsort(all_rows, kind="stable")
-        row, times = all_rows[order], np.asarray(time_ns, np.int64)[order]
+        all_rows, times = self.rows_of(device_ids), np.asarray(time_ns, np.int64)
         last_ns = self._columns[LAST_TIME]
-        if (row[1:] != row[:-1]).all():
-            return Batch(order, row, np.arange(len(row)), row, times > last_ns[row])
+        if len(set(device_ids)) == len(all_rows):
+            as_it_is = np.arange(len(all_rows))
+            return Batch(as_it_is, all_rows, as_it_is, all_rows, times > last_ns[all_rows])
+        order = np.argsort(all_rows, kind="stable")
+        row, times = all_rows[order], times[order]
         rows, run = np.unique(row, return_inverse=True)
         return Batch(order, row, run, rows, _newer(times, run, last_ns[rows]))
 

@@ -32,9 +32,11 @@ WEAR_COLUMNS: Final = tuple(
     if name not in (*_OF_TIME, "gap_ratio") and not name.endswith(("_long", "_baseline"))
 )
 RAW_COLUMNS: Final = tuple(FEATURE_NAMES.index(name) for name in CHANNEL_NAMES)
-_LIFE_TREES: Final = TreeSettings(
-    max_iter=150, learning_rate=0.06, max_leaf_nodes=12, min_samples_leaf=30, max_features=0.3
-)
+# Few trees that learn fast: twice to four times as many, which cost time with every reading, gave on unseen pumps a
+# macro F1 of the mode of .60 instead of .59 and intervals of life 2 % narrower, and told no better which sensor lies.
+_MODE_TREES: Final = TreeSettings(max_iter=30, learning_rate=0.2)
+_SENSOR_TREES: Final = TreeSettings(max_iter=20, learning_rate=0.3)
+_LIFE_TREES: Final = TreeSettings(max_iter=75, learning_rate=0.12, max_leaf_nodes=12, min_samples_leaf=30)
 # What the raw channels tell is soon told: more trees do not help, and these two are for speed.
 _RAW_TREES: Final = TreeSettings(max_iter=30)
 # Rows of one life in one state are alike: more of them cost time and teach nothing. Each life gives as many of each
@@ -67,7 +69,7 @@ class TrainedModels:
 
 
 def train(lives: Lives, *, seed: int, progress: Progress, settings: TreeSettings | None = None) -> TrainedModels:
-    """Fit all models. The same rows and seed give the same models.
+    """Fit all models; settings: of state and health. The same rows and seed give the same models.
 
     Raises TrainingError where there are no rows, or where one of the four states does not occur.
     """
@@ -81,9 +83,9 @@ def train(lives: Lives, *, seed: int, progress: Progress, settings: TreeSettings
         progress("health")
         health = trees.regressor(chosen, seed).fit(wear, rows.health_percent)
         progress("failure mode")
-        mode = trees.classifier(chosen, seed).fit(wear, mode_target(rows))
+        mode = trees.classifier(_MODE_TREES, seed).fit(wear, mode_target(rows))
         progress("sensor faults")
-        sensor = fit_sensor(lives, chosen, seed=seed)
+        sensor = fit_sensor(lives, _SENSOR_TREES, seed=seed)
         progress("state and health from raw channels")
         channels = trees.trainable(rows.features)[:, RAW_COLUMNS]
         raw_state = trees.classifier(_RAW_TREES, seed).fit(channels, rows.state_index)
