@@ -91,7 +91,7 @@ def figures_table(latest: Mapping[str, Any]) -> str:
 
 
 def short_table(latest: Mapping[str, Any]) -> str:
-    """The same in a few words each, without the further servers."""
+    """The same in a few words each, without the further figures."""
     return _table(latest, NAMES)
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Final, NamedTuple
 import numpy as np
 
 from pdm_platform.contract.states import STATES, State
-from pdm_platform.core.states_table import BoolArray, Column, FloatArray, IntArray, StatesTable
+from pdm_platform.core.states_table import BoolArray, Column, IntArray, StatesTable
 
 CONDITION: Final = "pump_state"
 SENSOR_FAULT: Final = "sensor_fault"
@@ -20,8 +20,8 @@ CLEAR_AFTER_READINGS: Final = 10
 # Wear takes a share of a life, a passing disturbance takes minutes: the longer a pump has been watched, the longer a
 # worse state must last before it is an alarm, by level, up to so many readings. A failure that is near leaves less time
 # than a first sign: with 1/50 for it, too, 1 % fewer failures are warned of with 5 % of the life left.
-_RAISE_SHARES: Final = np.array([1 / 50, 1 / 200, 1 / 200])
-_CLEAR_SHARES: Final = np.array([1 / 50])
+_LASTING_SHARES: Final = np.array([1 / 50, 1 / 200, 1 / 200, 1 / 50])  # the last one for the return to normal
+_LASTING_READINGS: Final = np.array([*[RAISE_AFTER_READINGS] * 3, CLEAR_AFTER_READINGS])
 _LAST_AT_MOST: Final = 60
 # severity of each condition at each level; a flag has one level, and the others are never reached
 _LEVELS: Final = np.array([STATES.index(state) for state in SEVERITIES])
@@ -85,7 +85,8 @@ def fold(
         taken = turn[batch.newer[turn]]
         states[_SEEN][batch.row[taken[born[taken]]]] = 0
         was, now = _step(states, batch.row[taken], levels[taken])
-        for index, condition in np.argwhere(was != now).tolist():
+        differs = was != now
+        for index, condition in np.argwhere(differs).tolist() if differs.any() else ():
             severity = int(now[index, condition])
             row = int(batch.order[taken[index]])
             change = AlarmChange(row, severity > 0, severity or int(was[index, condition]), CONDITIONS[condition])
@@ -101,16 +102,20 @@ def _step(states: AlarmStates, rows: IntArray, levels: IntArray) -> tuple[IntArr
     states[_SEEN][rows] = seen
     count = np.where(levels[:, :, None] >= _LEVELS, states[_AT_OR_ABOVE][rows] + 1, 0)
     states[_AT_OR_ABOVE][rows] = count
-    lasts = count >= _lasting(seen, _RAISE_SHARES, RAISE_AFTER_READINGS)
+    lasting = _lasting(seen)
+    lasts = count >= lasting[:, :, :-1]
     raised = np.maximum(was, np.where(lasts, _SEVERITY_OF, 0).max(axis=2))
     healthy_run = np.where(levels == 0, states[_HEALTHY_RUN][rows] + 1, 0)
     states[_HEALTHY_RUN][rows] = healthy_run
-    now = np.where(healthy_run >= _lasting(seen, _CLEAR_SHARES, CLEAR_AFTER_READINGS)[:, :, 0], 0, raised)
+    now = np.where(healthy_run >= lasting[:, :, -1], 0, raised)
     states[_SEVERITY][rows] = now
     return was, now
 
 
-def _lasting(seen: IntArray, shares: FloatArray, at_least: int) -> IntArray:
-    """Readings in a row that a condition must last, (rows, conditions, shares); seen: (rows,) readings of each pump."""
-    of_state = np.minimum((seen[:, None] * shares).astype(np.int64), _LAST_AT_MOST)
-    return np.maximum(of_state[:, None, :] * _IS_STATE[:, None], at_least)
+def _lasting(seen: IntArray) -> IntArray:
+    """Readings in a row that a condition must last, (rows, conditions, levels and the return to normal).
+
+    seen: (rows,) readings of each pump.
+    """
+    of_state = np.minimum((seen[:, None] * _LASTING_SHARES).astype(np.int64), _LAST_AT_MOST)
+    return np.maximum(of_state[:, None, :] * _IS_STATE[:, None], _LASTING_READINGS)

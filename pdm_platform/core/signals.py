@@ -134,14 +134,15 @@ def fold(
         features = np.empty((len(times), len(spec.feature_names)), np.float32)
         for part in turns.slices:
             now = slice(part.stop - part.start)
-            view = memory.of(now)
+            view = memory if batch.is_one_each else memory.of(now)
             told = (serviced[part] > known_service[now]) & newer[part]
-            # while the baseline forms there is nothing to forget, and a moment that moves all the time must not stop it
-            repaired = told & (view.seen[0] >= BASELINE_READINGS)
-            if repaired.any():
+            if told.any():
+                # while the baseline forms there is nothing to forget, and a moment that moves all the time must not
+                # stop it
+                repaired = told & (view.seen[0] >= BASELINE_READINGS)
                 view.forget(repaired)
                 last_ns[now][repaired] = np.iinfo(np.int64).min
-            known_service[now] = np.where(told, serviced[part], known_service[now])
+                known_service[now] = np.where(told, serviced[part], known_service[now])
             since_ns = np.where(last_ns[now] == np.iinfo(np.int64).min, 0, times[part] - last_ns[now])
             _take(view, values[:, part], since_ns, running[part], newer[part])
             last_ns[now] = np.where(newer[part], times[part], last_ns[now])

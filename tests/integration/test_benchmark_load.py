@@ -45,6 +45,8 @@ def test_every_reading_is_acknowledged_relayed_and_counted_once(load: Load, port
 
     assert published.sent == published.acknowledged == READINGS
     assert relayed.relayed == received.received == received.messages == READINGS
+    assert received.distinct == READINGS
+    assert received.versions == {}  # the relay has no model
     assert received.bytes_each == 150.0
     assert 0 < received.p50_us <= received.p90_us <= received.p99_us <= received.max_us
     assert published.began_ns < received.first_ns <= received.last_ns
@@ -107,6 +109,20 @@ def test_readings_that_do_not_come_are_an_error(load: Load, port: int) -> None:
 
 
 @needs_compiler
+@needs_mosquitto
+def test_a_reading_that_is_answered_twice_is_an_error_whatever_their_number(load: Load, port: int) -> None:
+    with load.relaying(port), load.relaying(port):
+        with load.receiving(port, 4) as too_many:
+            load.publish(port, 4)
+            with pytest.raises(LoadError, match=r"^[5-8] of 4 came$"):
+                too_many.received(4)
+        with load.receiving(port, 8) as twice_each:
+            load.publish(port, 4)
+            with pytest.raises(LoadError, match="8 came, but 4 of them twice"):
+                twice_each.received(8)
+
+
+@needs_compiler
 def test_a_wrong_option_and_a_broker_that_is_away_are_named(load: Load) -> None:
     with pytest.raises(LoadError, match=r"cannot connect to 127\.0\.0\.1:1: Connection refused"):
         load.publish(1, 1)
@@ -144,6 +160,7 @@ def test_a_small_run_names_every_figure_and_says_why_some_are_missing(tmp_path: 
         "reason": "left out of a quick run: it takes minutes",
     }
     assert latest["bridge_influxdb"]["reason"] == "not measured: --only simulators demo"
+    assert latest["steady_inference"]["reason"] == "half an hour: only with --only steady"
     assert latest["machine"]["cores"] > 0
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert "| `simulate_arrays` |" in done.stdout

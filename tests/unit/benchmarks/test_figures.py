@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.figures import FURTHER, NAMES, Batches, Figure, complete, dearer_from, missing, write
+from benchmarks.figures import FURTHER, NAMES, STEADY, Alone, Batches, Figure, complete, dearer_from, missing, write
 
 
 def figure(values: list[float], references: list[float], **details: Any) -> Figure:
@@ -38,6 +38,14 @@ def test_a_round_without_its_reference_is_refused() -> None:
         figure([1.0, 2.0], [1.0]).to_dict()
 
 
+def test_a_value_that_stands_alone_has_all_keys_of_a_figure_and_says_why_there_is_no_reference() -> None:
+    told = Alone("MiB", "lower", "growth", "0 is the aim", -1.5, {"highest_mib": 140.0}).to_dict()
+
+    assert (told["value"], told["unit"], told["highest_mib"]) == (-1.5, "MiB", 140.0)
+    assert [told[key] for key in ("reference", "ratio", "spread")] == [None] * 3
+    assert told["why_alone"] == "0 is the aim"
+
+
 def test_what_is_not_there_is_null_with_the_reason() -> None:
     told = missing("no influxd on PATH")
 
@@ -48,7 +56,7 @@ def test_what_is_not_there_is_null_with_the_reason() -> None:
 def test_a_run_of_one_subject_still_names_all_figures_in_their_order() -> None:
     found = complete({"demo": figure([2.0], [1.0]).to_dict()}, "not measured")
 
-    assert list(found) == [*NAMES, *FURTHER]
+    assert list(found) == [*NAMES, *FURTHER, *STEADY]
     assert found["demo"]["ratio"] == 2.0
     assert {found[name]["reason"] for name in found if name != "demo"} == {"not measured"}
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.figures import NAMES, Figure, complete
+from benchmarks.figures import NAMES, Alone, Figure, complete
 from benchmarks.plot import draw
-from benchmarks.report import figures_table, growth_table, latency_table, replaced
+from benchmarks.report import figures_table, growth_table, latency_table, replaced, steady_table
 
 ROOT = Path(__file__).parents[3]
 MACHINE = {
@@ -52,6 +52,12 @@ def latency() -> dict[str, Any]:
     return figure.to_dict()
 
 
+def steady() -> dict[str, Any]:
+    minutes = {"first_minute_mib": 140.0, "last_minute_mib": 138.5, "highest_mib": 141.0}
+    details = {**minutes, "published": 3_000_000, "answered": 3_000_000, "rate_hz": 4_999}
+    return Alone("MiB", "lower", "growth", "0 is the aim", -1.5, details).to_dict()
+
+
 def test_the_table_tells_the_machine_and_every_figure_or_why_there_is_none() -> None:
     table = figures_table(run(latency_full=latency()))
 
@@ -77,6 +83,24 @@ def test_growth_tells_the_knees() -> None:
     )
 
 
+def test_growth_tells_what_a_pump_takes() -> None:
+    told = run()
+    told["growth"]["models"]["state"] = {"devices": 10_000, "bytes_a_device": 2_856.1, "snapshot_bytes": 28_574_460}
+
+    assert growth_table(told).endswith(
+        "What is remembered of a pump takes 2,856 bytes in memory; the snapshot of 10,000 has 28.6 MB.\n"
+    )
+
+
+def test_memory_is_told_with_its_growth_and_how_many_readings_there_were() -> None:
+    table = steady_table(run(steady_inference=steady()))
+
+    assert (
+        "| `steady_inference` | -1.5 MiB | 140.0 MiB | 138.5 MiB | 141.0 MiB | 3,000,000 | 4,999 | growth |"
+    ) in table
+    assert "| `steady_bridge_embedded` | | | | | | | no influxd on PATH |" in table
+
+
 def test_only_what_stands_between_the_marks_is_replaced() -> None:
     text = "before <!-- a: made by `python -m benchmarks.report` -->\nold\n<!-- end of a --> after"
 
@@ -88,20 +112,33 @@ def test_a_document_without_the_marks_is_refused() -> None:
         replaced("nothing", "a", "new")
 
 
-def test_the_documents_take_a_run(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
+def report(folder: Path, latest: dict[str, Any]) -> None:
+    """Put a run into copies of the documents."""
+    (folder / "docs").mkdir()
     for name in ("README.md", "docs/performance.md"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
-    latest = tmp_path / "latest.json"
-    latest.write_text(json.dumps(run(latency_full=latency())), encoding="utf-8")
-    command = [sys.executable, "-m", "benchmarks.report", "--latest", str(latest), "--root", str(tmp_path)]
+        (folder / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "latest.json").write_text(json.dumps(latest), encoding="utf-8")
+    paths = ["--latest", str(folder / "latest.json"), "--root", str(folder)]
+    subprocess.run([sys.executable, "-m", "benchmarks.report", *paths], cwd=ROOT, check=True)
 
-    subprocess.run(command, cwd=ROOT, check=True)
+
+def test_the_documents_take_a_run(tmp_path: Path) -> None:
+    report(tmp_path, run(latency_full=latency()))
 
     for name in ("README.md", "docs/performance.md"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert "`make bench` on a processor, 2 cores" in text
         assert [figure for figure in NAMES if f"`{figure}`" not in text] == []
+
+
+def test_a_run_of_memory_alone_leaves_all_other_figures_as_they_are(tmp_path: Path) -> None:
+    report(tmp_path, {**run(steady_inference=steady()), "growth": None})
+
+    block = re.compile("<!-- steady: .*?<!-- end of steady -->", re.DOTALL)
+    before, after = ((root / "docs" / "performance.md").read_text(encoding="utf-8") for root in (ROOT, tmp_path))
+    assert "-1.5 MiB" in after
+    assert block.sub("", after) == block.sub("", before)
+    assert (tmp_path / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
 
 
 def test_a_quick_run_does_not_come_into_the_documents(tmp_path: Path) -> None:
