@@ -92,8 +92,7 @@ class Session:
 
         Returns early and empty where only answers to what was published came.
         """
-        if not self.exchange(0.0) and not self._arrived and max_wait_s:
-            self.exchange(max_wait_s)
+        self.exchange(0.0 if self._arrived else max_wait_s)
         deadline_s = time.monotonic() + linger_s
         while linger_s and self._arrived and self._subscribed and not self._stopping.is_set():
             left_s = deadline_s - time.monotonic()
