@@ -4,6 +4,7 @@ Every step is elementwise (no reduction, no exponential), so a device's results 
 readings are cut into batches and whoever else is in them.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from pdm_platform.core.states_table import BoolArray, Column, FloatArray, IntArr
 SHORT_READINGS: Final = 5
 MEDIUM_READINGS: Final = 16
 BASELINE_READINGS: Final = 30
+_LEVEL_SHARES: Final = np.array([[1.0 / SHORT_READINGS], [1.0 / MEDIUM_READINGS]])
 # the long level looks back over the last quarter of what was seen, so a life of minutes and one of months look alike
 _LONG_SHARE: Final = 4.0
 # the slow level over the last sixteenth: the longer a life, the calmer a level can be told while it is still news
@@ -30,6 +32,7 @@ _SPIKE_DEVIATIONS: Final = 3.0
 _STEP_DEVIATIONS, _STEP_ENDS_DEVIATIONS = 1.5, 0.5
 # a baseline steadier than this share of its level is rounding, not noise
 STEADY_SHARE: Final = 0.001
+# in this order, because what lies side by side is updated at one go
 _QUANTITY: Final = (
     *("count", *_RECENT, "short", "medium", "slow", "long", "variance_short", "variance"),
     *("baseline", "baseline_variance", "stepping", "gradual"),
@@ -52,6 +55,8 @@ def columns(quantities: int, channels: int) -> dict[str, Column]:
 class Memory:
     """The memory of m devices as arrays of shape (quantities, m), (channels, m) or (1, m), while readings come in.
 
+    All are views of one block, and so are three stacks: levels (4, quantities, m) from short to long, variances
+    (2, quantities, m), lags (3, m).
     count: known readings of each quantity. recent_*: the last two. short, medium, slow, long: exponentially weighted
     means over about 5 and 16 readings, over the last sixteenth of all (16 at least), and over the last quarter.
     variance_short, variance: of the readings about the short level, over 5 and 16. baseline, baseline_variance: mean
@@ -88,26 +93,34 @@ class Memory:
     since_run_h: FloatArray
     interval_h: FloatArray
 
-    def __init__(self, arrays: dict[str, FloatArray]) -> None:
-        self.__dict__.update(arrays)
+    def __init__(self, block: FloatArray, places: Mapping[str, slice]) -> None:
+        self._block, self._places = block, places
+        self.__dict__.update((name, block[place]) for name, place in places.items())
+        self._levels = self._stack("short", "long")
+        self._variances = self._stack("variance_short", "variance")
+        self._lags = block[places["lag_short_h"].start : places["lag_long_h"].stop]
+
+    def _stack(self, first: str, last: str) -> FloatArray:
+        rows = self._block[self._places[first].start : self._places[last].stop]
+        return rows.reshape(len(rows) // len(self.count), *self.count.shape)
 
     def arrays(self) -> dict[str, FloatArray]:
         """All arrays by name."""
-        return dict(self.__dict__)
+        return {name: self._block[place] for name, place in self._places.items()}
 
     def of(self, devices: slice | NDArray[np.bool_]) -> "Memory":
         """The memory of some devices: a view for a slice, a copy for a mask."""
-        return Memory({name: values[:, devices] for name, values in self.__dict__.items()})
+        return Memory(self._block[:, devices], self._places)
 
     def put(self, devices: BoolArray, other: "Memory") -> None:
         """Overwrite the memory of the devices where `devices` (m,) holds."""
-        for name, values in self.__dict__.items():
-            values[:, devices] = getattr(other, name)
+        self._block[:, devices] = other._block
 
     def forget(self, devices: BoolArray) -> None:
         """Start the devices where `devices` (m,) holds anew, as after a repair."""
-        for name, values in self.__dict__.items():
-            values[:, devices] = _UNSEEN.get(name, 0.0)
+        self._block[:, devices] = 0.0
+        for name, value in _UNSEEN.items():
+            self._block[self._places[name], devices] = value
 
     def take(self, values: FloatArray, since_ns: IntArray, running: BoolArray) -> None:
         """Take one newer reading of each device.
@@ -128,10 +141,10 @@ class Memory:
         missing = np.isnan(raw)
         same = raw == self.last
         share = np.where(running, _CHECK_SHARE, 0.0)
-        self.repeat_run[...] = np.where(running, np.where(same, self.repeat_run + 1.0, 0.0), self.repeat_run)
+        np.copyto(self.repeat_run, (self.repeat_run + 1.0) * same, where=running)
         self.repeat_share += share * (same - self.repeat_share)
         self.missing_share += share * (missing - self.missing_share)
-        self.last[...] = np.where(missing | ~running, self.last, raw)
+        np.copyto(self.last, raw, where=~missing & running)
 
     def _level(self, values: FloatArray, running: BoolArray) -> None:
         known = ~np.isnan(values) & running
@@ -140,43 +153,46 @@ class Memory:
         first = 1.0 / count
         newest = known & (self.count == 1.0)
         taken = self._middle(values, known, newest)
-        self.short[...] = np.where(newest, taken, self.short)
-        off = np.where(known, taken - self.short, 0.0)
+        np.copyto(self.short, taken, where=newest)
         scatter = np.where(known, values - self.short, 0.0)
         square = scatter * scatter
-        short = np.where(known, np.maximum(first, 1.0 / SHORT_READINGS), 0.0)
-        medium = np.where(known, np.maximum(first, 1.0 / MEDIUM_READINGS), 0.0)
-        long = np.where(known, np.minimum(1.0, _LONG_SHARE / (count + (_LONG_SHARE - 1.0))), 0.0)
-        self.variance_short[...] = (1.0 - short) * (self.variance_short + short * square)
-        self.variance[...] = (1.0 - medium) * (self.variance + medium * square)
-        self.short += short * off
-        moved = np.where(known, medium * (taken - self.medium), 0.0)
-        self.medium += moved
-        slow = np.where(known, np.minimum(medium, _SLOW_SHARE / (count + (_SLOW_SHARE - 1.0))), 0.0)
-        self.slow += np.where(known, slow * (taken - self.slow), 0.0)
-        self.long += np.where(known, long * (taken - self.long), 0.0)
+        shares = self._shares(count, first, known)
+        moved = np.where(known, shares * (taken - self._levels), 0.0)
+        self._variances[...] = (1.0 - shares[:2]) * (self._variances + shares[:2] * square)
+        self._levels += moved
         forming = known & (self.count <= BASELINE_READINGS)
-        self.baseline += np.where(forming, first * (taken - self.baseline), 0.0)
-        grown = self.baseline_variance + first * (square - self.baseline_variance)
-        self.baseline_variance[...] = np.where(forming, grown, self.baseline_variance)
-        self._creep(moved, known, known & ~forming)
+        if forming.any():
+            self.baseline += np.where(forming, first * (taken - self.baseline), 0.0)
+            grown = self.baseline_variance + first * (square - self.baseline_variance)
+            np.copyto(self.baseline_variance, grown, where=forming)
+        self._creep(moved[1], known, known & ~forming)
+
+    def _shares(self, count: FloatArray, first: FloatArray, known: BoolArray) -> FloatArray:
+        """What a reading counts in each of the four levels, (4, quantities, m)."""
+        shares = np.empty_like(self._levels)
+        short, medium, slow, long = shares
+        np.maximum(first, 1.0 / SHORT_READINGS, out=short)
+        np.maximum(first, 1.0 / MEDIUM_READINGS, out=medium)
+        np.minimum(medium, _SLOW_SHARE / (count + (_SLOW_SHARE - 1.0)), out=slow)
+        np.minimum(1.0, _LONG_SHARE / (count + (_LONG_SHARE - 1.0)), out=long)
+        shares *= known
+        return shares
 
     def _creep(self, moved: FloatArray, known: BoolArray, formed: BoolArray) -> None:
         """Whether the level steps, and how far it has crept. moved: by how much the medium level did just now."""
         noise = np.maximum(np.sqrt(self.baseline_variance), STEADY_SHARE * np.abs(self.baseline))
         limit = np.where(self.stepping > 0.0, _STEP_ENDS_DEVIATIONS, _STEP_DEVIATIONS) * noise
-        self.stepping[...] = np.where(known, np.abs(self.short - self.medium) > limit, self.stepping)
+        np.copyto(self.stepping, np.abs(self.short - self.medium) > limit, where=known)
         self.gradual += np.where(formed & (self.stepping == 0.0), moved, 0.0)
 
     def _middle(self, values: FloatArray, known: BoolArray, newest: BoolArray) -> FloatArray:
         """Median of the last three known readings; and remember the newest."""
-        for name in _RECENT:
-            slot = getattr(self, name)
-            slot[...] = np.where(newest, values, slot)
         one, two = self.recent_1, self.recent_2
+        for slot in (one, two):
+            np.copyto(slot, values, where=newest)
         middle: FloatArray = np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), values))
-        two[...] = np.where(known, one, two)
-        one[...] = np.where(known, values, one)
+        np.copyto(two, one, where=known)
+        np.copyto(one, values, where=known)
         raw = len(self.last)
         spread = np.sqrt(self.variance[:raw])
         self.spike_share += np.where(known[:raw], _CHECK_SHARE, 0.0) * (
@@ -192,11 +208,8 @@ class Memory:
         usual = np.where(self.interval_h > 0.0, np.minimum(since_h, 4.0 * self.interval_h), since_h)
         share = np.where(running & second, np.maximum(1.0 / np.maximum(seen - 1.0, 1.0), _CHECK_SHARE), 0.0)
         self.interval_h += share * (usual - self.interval_h)
-        passed = np.where(running, self.since_run_h, 0.0)
-        for lag, weight in (
-            (self.lag_short_h, np.maximum(1.0 / seen, 1.0 / SHORT_READINGS)),
-            (self.lag_medium_h, np.maximum(1.0 / seen, 1.0 / MEDIUM_READINGS)),
-            (self.lag_long_h, np.minimum(1.0, _LONG_SHARE / (seen + (_LONG_SHARE - 1.0)))),
-        ):
-            lag[...] = np.where(running, (1.0 - weight) * (lag + passed), lag)
-        self.since_run_h[...] = np.where(running, 0.0, self.since_run_h)
+        shares = np.empty_like(self._lags)
+        np.maximum(1.0 / seen, _LEVEL_SHARES, out=shares[:2])
+        np.minimum(1.0, _LONG_SHARE / (seen + (_LONG_SHARE - 1.0)), out=shares[2:])
+        np.copyto(self._lags, (1.0 - shares) * (self._lags + self.since_run_h), where=running)
+        np.copyto(self.since_run_h, 0.0, where=running)

@@ -90,7 +90,7 @@ class SignalStates(StatesTable):
     def gather(self, rows: IntArray) -> tuple[Memory, FloatArray]:
         """The memory of the devices at these rows, as views of a copy, and the copy, which `put_floats` takes back."""
         block = np.ascontiguousarray(self.floats(rows).T)
-        return Memory({name: block[place] for name, place in self.float_slices().items()}), block.T
+        return Memory(block, self.float_slices()), block.T
 
 
 def columns_of(spec: SignalSpec) -> dict[str, Column]:

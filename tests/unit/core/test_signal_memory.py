@@ -1,5 +1,7 @@
 """What is remembered of a device: levels that glitches do not move, a baseline that ends, sensors that are watched."""
 
+from itertools import accumulate, pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,12 +16,10 @@ LEVELS = ("short", "medium", "long", "baseline")
 
 def empty(devices: int = 1, quantities: int = 1) -> Memory:
     """The memory of devices that were never seen; all quantities are measured ones."""
-    return Memory(
-        {
-            name: np.full((column.shape[0], devices), column.fresh, np.float64)
-            for name, column in columns(quantities, quantities).items()
-        }
-    )
+    kept = columns(quantities, quantities)
+    block = np.concatenate([np.full((column.shape[0], devices), column.fresh, np.float64) for column in kept.values()])
+    ends = accumulate((column.shape[0] for column in kept.values()), initial=0)
+    return Memory(block, {name: slice(*place) for name, place in zip(kept, pairwise(ends), strict=True)})
 
 
 def take(memory: Memory, values: FloatArray | list[float], *, since_s: float = 1.0, running: bool = True) -> Memory:
