@@ -118,4 +118,4 @@ def _lasting(seen: IntArray) -> IntArray:
     seen: (rows,) readings of each pump.
     """
     of_state = np.minimum((seen[:, None] * _LASTING_SHARES).astype(np.int64), _LAST_AT_MOST)
-    return np.maximum(of_state[:, None, :] * _IS_STATE[:, None], _LASTING_READINGS)
+    return np.asarray(np.maximum(of_state[:, None, :] * _IS_STATE[:, None], _LASTING_READINGS))

@@ -22,6 +22,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
+from pdm_platform.local.processes import free_port
 from pdm_platform.runtime.announce import announce
 from pdm_platform.runtime.mqtt import Link
 from pdm_platform.runtime.settings import PlatformSettings
@@ -32,12 +33,6 @@ Registered = Callable[..., tuple[Registry, Manifest]]
 WITHIN_S = 60.0
 PLAIN: dict[str, Any] = dict(zip(CHANNEL_NAMES, (0.6, 0.6, 0.5, 1.0, 38.0, 4.2, 7.8, 2_850.0), strict=True))
 WORN: dict[str, Any] = dict(zip(CHANNEL_NAMES, (5.0, 5.0, 4.0, 8.1, 70.0, 3.0, 9.5, 2_780.0), strict=True))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Plant:

@@ -20,9 +20,9 @@ from pdm_platform.runtime.mqtt_session import Session
 from pdm_platform.runtime.settings import PlatformSettings
 from tests.servers.embedded_broker import ONLY_BRIDGE_MAY, EmbeddedBroker
 from tests.servers.mosquitto import needs_mosquitto, running_mosquitto
+from tests.session_at_work import WITHIN_S, drive, received
 
 pytestmark = pytest.mark.integration
-WITHIN_S = 60.0
 MESSAGES = 3_000
 FILTER, TOPIC = "factory/pumps/+/telemetry", "factory/pumps/pump-1/telemetry"
 
@@ -70,25 +70,6 @@ SITES: dict[str, Callable[[Path], Iterator[Site]]] = {
 )
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     yield from SITES[request.param](tmp_path)
-
-
-def drive(session: Session, done: Callable[[], bool]) -> None:
-    """Let the session work until a condition holds."""
-    deadline_s = time.monotonic() + WITHIN_S
-    while not done():
-        assert time.monotonic() < deadline_s, "it does not come to that"
-        session.check()
-        session.exchange(0.02)
-
-
-def received(session: Session, count: int) -> list[Message]:
-    """So many messages, not acknowledged."""
-    found: list[Message] = []
-    deadline_s = time.monotonic() + WITHIN_S
-    while len(found) < count:
-        assert time.monotonic() < deadline_s, f"{len(found)} of {count} messages came"
-        found += session.receive(count - len(found), 0.1)
-    return found
 
 
 def numbers(count: int) -> list[bytes]:

@@ -6,16 +6,11 @@ import time
 from pathlib import Path
 from typing import Final
 
+from pdm_platform.local.processes import free_port
 from pdm_platform.runtime.broker import ACK_WAIT_S, BrokerSettings, binary, configuration
 from pdm_platform.runtime.settings import PlatformSettings
 
 ONLY_BRIDGE_MAY: Final = 'authorization { user: "bridge", password: "only for this test" }\n'
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class EmbeddedBroker:

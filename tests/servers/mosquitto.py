@@ -23,6 +23,7 @@ from pdm_platform.deployment.devices import Accounts
 from pdm_platform.deployment.secrets import BRIDGES, MQTT_PASSWORD_FILES, init
 from pdm_platform.deployment.settings import DeploymentSettings
 from pdm_platform.deployment.vault import Vault
+from pdm_platform.local.processes import free_port
 from pdm_platform.runtime.settings import PlatformSettings
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "mosquitto"
@@ -43,8 +44,8 @@ class Mosquitto:
     folder: Path
     topics: Topics = field(default_factory=Topics)
     shell: tuple[str, ...] = ("sh",)
-    plain_port: int = field(default_factory=lambda: _free_port())
-    tls_port: int = field(default_factory=lambda: _free_port())
+    plain_port: int = field(default_factory=free_port)
+    tls_port: int = field(default_factory=free_port)
     within_s: float = READY_WITHIN_S
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -216,12 +217,6 @@ def wait_until(
         assert not fate(), fate()
         assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
         time.sleep(0.02)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _is_open(port: int) -> bool:

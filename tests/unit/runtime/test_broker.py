@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pdm_platform.contract.errors import ProcessError
+from pdm_platform.local.processes import free_port
 from pdm_platform.runtime import broker
 from pdm_platform.runtime.broker import MAX_PAYLOAD_BYTES, BrokerSettings, configuration
 from pdm_platform.runtime.settings import PlatformSettings
@@ -17,12 +18,6 @@ from pdm_platform.runtime.broker import BrokerSettings, run_broker
 from pdm_platform.runtime.settings import PlatformSettings
 raise SystemExit(run_broker(PlatformSettings.load(), BrokerSettings.load()))
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_the_configuration_names_ports_and_a_store_below_home(tmp_path: Path) -> None:

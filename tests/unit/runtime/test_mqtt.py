@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from pdm_platform.contract.errors import BrokerError, BrokerRefusedError, SettingsError
+from pdm_platform.local.processes import free_port
 from pdm_platform.runtime.mqtt import Link, Message
 from pdm_platform.runtime.settings import PlatformSettings
-from tests.servers.embedded_broker import ONLY_BRIDGE_MAY, EmbeddedBroker, free_port
+from tests.servers.embedded_broker import ONLY_BRIDGE_MAY, EmbeddedBroker
 
 pytestmark = pytest.mark.integration
 WITHIN_S = 15.0

@@ -13,11 +13,11 @@ from pdm_platform.contract.errors import BrokerRefusedError, SettingsError
 from pdm_platform.deployment.certificates import issue_server, make_ca
 from pdm_platform.runtime import mqtt_dialer, mqtt_session
 from pdm_platform.runtime import mqtt_packets as packets
-from pdm_platform.runtime.mqtt import Message
 from pdm_platform.runtime.mqtt_dialer import RECEIVE_MAXIMUM, SESSION_EXPIRY_S
 from pdm_platform.runtime.mqtt_packets import PROTOCOL_3, PROTOCOL_5, Packet, Publish
 from pdm_platform.runtime.mqtt_session import Session
 from pdm_platform.runtime.settings import PlatformSettings
+from tests.session_at_work import drive, received
 from tests.unit.runtime.scripted_broker import LET_IN_3, LET_IN_5, PONG, WITHIN_S, Client, ScriptedBroker
 
 CLOSED = (0, b"")
@@ -38,24 +38,6 @@ def broker() -> Iterator[ScriptedBroker]:
 
 def session_at(broker: ScriptedBroker, *, settings: dict[str, object] | None = None, **chosen: Any) -> Session:
     return Session(broker.settings(**(settings or {})), "pdm-test", **{"subscriptions": ["t/#"], **chosen})
-
-
-def drive(session: Session, done: Callable[[], bool]) -> None:
-    """Let the session work until a condition holds."""
-    deadline_s = time.monotonic() + WITHIN_S
-    while not done():
-        assert time.monotonic() < deadline_s, "it does not come to that"
-        session.exchange(0.02)
-
-
-def received(session: Session, count: int) -> list[Message]:
-    """So many messages."""
-    found: list[Message] = []
-    deadline_s = time.monotonic() + WITHIN_S
-    while len(found) < count:
-        assert time.monotonic() < deadline_s, f"{len(found)} of {count} messages came"
-        found += session.receive(count - len(found), 0.1)
-    return found
 
 
 def refused(session: Session) -> BrokerRefusedError:

@@ -16,13 +16,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from pdm_platform.contract.errors import ProcessError
+from pdm_platform.local.processes import free_port
 from pdm_platform.runtime.service import Health, serve_health
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def get(port: int, path: str) -> tuple[int, str]:

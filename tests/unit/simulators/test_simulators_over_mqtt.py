@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from pdm_platform.contract.payloads import Labelled, Telemetry, decode
+from pdm_platform.local.processes import free_port
 from pdm_platform.runtime.mqtt import Link, Message
 from pdm_platform.runtime.settings import PlatformSettings
 
@@ -25,12 +25,6 @@ BROKER = (
     "run_broker(PlatformSettings.load(), BrokerSettings.load())"
 )
 SIMULATE = "from simulators.cli import app; app()"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Stack:
