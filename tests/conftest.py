@@ -27,7 +27,8 @@ def small_models() -> TrainedModels:
     """Models that tell `channels_at` of a `small_fleet` apart, with few trees: 100 loads of many would take minutes."""
     lives = together([wearing_lives(), steady_lives()])
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(training, "_LIFE_TREES", FEW_TREES)
+        for name in ("_LIFE_TREES", "_MODE_TREES", "_SENSOR_TREES"):
+            patched.setattr(training, name, FEW_TREES)
         patched.setattr(novelty, "_TREES", 16)
         return training.train(lives, seed=1, progress=lambda _: None, settings=FEW_TREES)
 

@@ -78,8 +78,8 @@ def fold(
     batch = states.arrange(device_ids, time_ns)
     flags = [np.zeros(len(time_ns), np.bool_) if flag is None else flag for flag in (sensor_fault, novel)]
     # the level of a flag is that of the mildest state
-    levels = np.stack([np.asarray(state_index, np.int64), *(flag * _LEVELS[0] for flag in flags)], axis=1)[batch.order]
-    born = np.zeros(len(time_ns), np.bool_) if anew is None else anew[batch.order]
+    levels = batch.sort(np.stack([np.asarray(state_index, np.int64), *(flag * _LEVELS[0] for flag in flags)], axis=1))
+    born = np.zeros(len(time_ns), np.bool_) if anew is None else batch.sort(anew)
     changes: list[AlarmChange] = []
     for turn in batch.rounds():
         taken = turn[batch.newer[turn]]

@@ -45,8 +45,8 @@ def fold(
     A reading that is late or delivered again changes nothing and is told what is believed now.
     """
     batch = states.arrange(device_ids, time_ns)
-    said = np.concatenate([of_states, of_modes], axis=1)[batch.order]
-    born = np.zeros(len(said), np.bool_) if anew is None else anew[batch.order]
+    said = batch.sort(np.concatenate([of_states, of_modes], axis=1))
+    born = np.zeros(len(said), np.bool_) if anew is None else batch.sort(anew)
     believed = np.empty_like(said)
     for turn in batch.rounds():
         taken = turn[batch.newer[turn]]

@@ -111,27 +111,26 @@ def fold(
         raise ValueError(f"features have shape {features.shape}, expected {expected}")
     columns = _columns(states.SPEC)
     batch = states.arrange(device_ids, time_ns)
-    rows = features[batch.order]
+    rows = batch.sort(features)
     levels = rows[:, columns.levels].astype(np.float64)  # (n, 2, quantities)
     spread = rows[:, columns.spread].astype(np.float64)
     born = batch.newer & (rows[:, columns.age] == 0.0)
     taken = batch.newer & (rows[:, columns.running] > 0.0)
     known = _Known(states, states.floats(batch.rows))
-    novelty, novel = np.empty(len(rows)), np.empty(len(rows), np.bool_)
+    score, novel = np.empty(len(rows)), np.empty(len(rows), np.bool_)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for turn in batch.rounds():
             devices = batch.run[turn]
             now = known if batch.is_one_each else known.of(devices)
             if born[turn].any():
                 now.forget(born[turn])
-            score = now.take(levels[turn], spread[turn], taken[turn], settings)
+            score[turn] = now.take(levels[turn], spread[turn], taken[turn], settings)
+            novel[turn] = now.novel > 0.0
             if now is not known:
                 known.put(devices, now)
-            arrived = batch.order[turn]
-            novelty[arrived], novel[arrived] = score / settings.limit, now.novel > 0.0
     states.put_floats(batch.rows, known.floats)
     states.advance(batch, time_ns)
-    return Departure(novelty, novel)
+    return Departure(batch.unsort(score / settings.limit), batch.unsort(novel))
 
 
 class _Columns(NamedTuple):

@@ -121,7 +121,7 @@ class ServingModel:
         """Predict from feature rows, shape (n, F), NaN where unknown. Raises ValueError for another shape."""
         if features.ndim != 2 or features.shape[1] != len(FEATURE_NAMES):
             raise ValueError(f"features have shape {features.shape}, expected (n, {len(FEATURE_NAMES)})")
-        inputs = _between(features, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32)
+        inputs = _between(features, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32, copy=False)
         health = _between(self._value("health", inputs), 0.0, 100.0)
         provisional = inputs[:, _SEEN] < BASELINE_READINGS
         states = self._shares("state", inputs)
@@ -159,7 +159,7 @@ class ServingModel:
         modes = np.zeros((len(inputs), len(MODE_CLASSES)))
         plainly = states[:, 0] >= _PLAINLY_HEALTHY
         modes[plainly, 0] = 1.0
-        modes[~plainly] = self._shares("mode", inputs[~plainly])
+        modes[~plainly] = self._shares("mode", _where(~plainly, inputs))
         return modes
 
     def _lies(self, inputs: NDArray[np.float32]) -> FloatArray:
@@ -168,8 +168,10 @@ class ServingModel:
         return _between(self._run("sensor", channel_rows(inputs))[:, 1], 0.0, 1.0).reshape(-1, CHANNELS)
 
     def _novelty(self, inputs: NDArray[np.float32]) -> FloatArray:
-        known = np.where(np.isnan(inputs), np.float32(0.0), inputs)
-        score = -(self._value("novelty", known) + self._facts.novelty_offset)
+        picked = inputs[:, self._columns["novelty"]]
+        known = np.where(np.isnan(picked), np.float32(0.0), picked)
+        told = self._run("novelty", known)[:, 0] if len(inputs) else np.empty(0)
+        score = -(told + self._facts.novelty_offset)
         return np.maximum(score / self._facts.novelty_limit, 0.0)
 
     def _life(
@@ -177,15 +179,21 @@ class ServingModel:
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Lower bound, median and upper bound in hours, and the consumed share of life; NaN where not told."""
         bounds = np.full((4, len(inputs)), np.nan)
-        speed = speed_index(inputs[known, _INTERVAL].astype(np.float64))
-        age_hours = np.maximum(inputs[known, _AGE].astype(np.float64), 0.0)
-        consumed = self._offsets.interval(self._value("life", inputs[known]), speed)
+        rows = _where(known, inputs)
+        speed = speed_index(rows[:, _INTERVAL].astype(np.float64))
+        age_hours = np.maximum(rows[:, _AGE].astype(np.float64), 0.0)
+        consumed = self._offsets.interval(self._value("life", rows), speed)
         # the more is consumed, the less is left
         hours = [remaining_hours(age_hours, share) for share in reversed(consumed)]
         worn = consumed[1] >= TOLD_FROM_SHARE
         bounds[:, known] = np.where(worn, [*hours, _between(consumed[1], 0.0, 1.0)], np.nan)
         lower, median, upper, share = bounds
         return lower, median, upper, share
+
+
+def _where(chosen: NDArray[np.bool_], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The chosen rows; all of them without a copy."""
+    return rows if chosen.all() else rows[chosen]
 
 
 def _between(values: NDArray[Any], lowest: float, highest: float) -> NDArray[Any]:

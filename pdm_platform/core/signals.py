@@ -150,6 +150,8 @@ def fold(
     states.put_floats(rows, floats)
     states[_MAINTAINED][rows] = known_service
     states.advance(batch, time_ns)
+    if batch.is_one_each:
+        return features
     unturned = np.empty_like(features)
     unturned[order] = features
     return unturned

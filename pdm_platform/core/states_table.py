@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdm_platform.contract.errors import PdmError
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -63,8 +64,14 @@ class Batch:
         turn = _rank_in_run(self.run)
         yield from np.split(np.argsort(turn, kind="stable"), np.cumsum(np.bincount(turn))[:-1])
 
-    def unsort(self, values: FloatArray) -> FloatArray:
-        """Bring per-reading values, shape (n, ...), back into the order of arrival."""
+    def sort(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
+        """Bring per-reading values, shape (n, ...), from the order of arrival into that of the batch."""
+        return values if self.is_one_each else values[self.order]
+
+    def unsort(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
+        """Bring them back."""
+        if self.is_one_each:
+            return values
         result = np.empty_like(values)
         result[self.order] = values
         return result
@@ -157,7 +164,7 @@ class StatesTable:
 
     def advance(self, batch: Batch, time_ns: IntArray) -> None:
         """Remember the newest time of each pump, once a batch was folded in."""
-        last_ns, times = self._columns[LAST_TIME], np.asarray(time_ns, np.int64)[batch.order]
+        last_ns, times = self._columns[LAST_TIME], batch.sort(np.asarray(time_ns, np.int64))
         if batch.is_one_each:
             last_ns[batch.row] = np.maximum(last_ns[batch.row], times)
         else:
