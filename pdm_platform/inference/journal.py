@@ -81,9 +81,14 @@ class Journal:
         return max(self._numbers(), default=0)
 
     def forget_before(self, number: int) -> None:
-        """Delete the journals of all snapshots before this one."""
-        for found in self._numbers():
-            if found < number:
+        """Delete the journals of all snapshots before this one, but of all that hold anything the newest stays.
+
+        What it holds may be delivered once more, however long the broker is away meanwhile.
+        """
+        numbers = self._numbers()
+        newest = max((found for found in numbers if _path(self._folder, found).stat().st_size), default=0)
+        for found in numbers:
+            if found < number and found != newest:
                 _path(self._folder, found).unlink()
 
     def close(self) -> None:

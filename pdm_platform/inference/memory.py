@@ -65,7 +65,6 @@ class FleetMemory:
 
     def _write(self, arrays: snapshot.Arrays, before: int) -> None:
         snapshot.save(arrays, self._path)
-        # the last one stays: what it holds may be delivered once more
         self._journal.forget_before(before)
         self.fault = None
 

@@ -211,16 +211,17 @@ class InferenceService:
             self._deliveries.remember(messages)
             readings = self._intake.readings(messages)
             if readings and entry.model_version and self._serving is not None:
-                other |= {entry.model_version} - {self._serving.version}
+                told_by = self._loader.of_version(entry.model_version) or self._serving
+                other |= {entry.model_version} - {told_by.version}
                 asked = self._without_stale(readings, entry.stale_before_ns)
-                answer(self._memory.state, self._serving, asked, 0, self._settings.inference_output)
+                answer(self._memory.state, told_by, asked, 0, self._settings.inference_output)
             elif readings:
                 observe(self._memory.state, readings)
             replayed += len(readings)
         if replayed:
             log.info("remembered %d readings that came after the last snapshot", replayed)
         if other:
-            log.warning("some of them were told by %s, which is not in production any more", ", ".join(sorted(other)))
+            log.warning("some of them were told by %s, which cannot be had any more", ", ".join(sorted(other)))
         self._save()
 
     def _follow_model(self) -> None:

@@ -1,5 +1,6 @@
 """Messages between their delivery and their acknowledgement: each is taken once, however often it is delivered."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -25,7 +26,7 @@ class Deliveries:
     def __init__(self) -> None:
         self._known: dict[int, _Delivery] = {}
         self._settled_again: list[Message] = []
-        self._before: set[int] = set()
+        self._before: Counter[int] = Counter()
         self.repeats = 0
 
     def remember(self, settled: Iterable[Message]) -> None:
@@ -49,7 +50,10 @@ class Deliveries:
                     # the acknowledgement must go out on the connection of the latest delivery
                     known.latest = message
                 return True
-            if fingerprint in self._before:
+            if self._before[fingerprint]:
+                # once for each that was settled: a stopped pump may send the same bytes again and again
+                self._before[fingerprint] -= 1
+                self._known[message.mid] = _Delivery(fingerprint, None, None)
                 self.repeats += 1
                 self._settled_again.append(message)
                 return True

@@ -21,6 +21,7 @@ _NOT_THIS_PROTOCOL: Final = frozenset({1, 0x84})
 SESSION_EXPIRY_S: Final = 14 * 86_400
 # Deliveries that the broker may have under way to this process: what bounds its memory where the broker speaks MQTT 5.
 RECEIVE_MAXIMUM: Final = 20_000
+_LASTED_S: Final = 2.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = (0.2, 0.6), (5.0, 10.0)
 
 
@@ -33,13 +34,20 @@ class Dialled(NamedTuple):
 
 
 class Dialer:
-    """Connects one client. `protocol` is the MQTT version of the next attempt. Raises SettingsError for no address."""
+    """Connects one client. `protocol` is the MQTT version of the next attempt. Raises SettingsError for no address.
 
-    def __init__(self, settings: PlatformSettings, client_id: str, stopping: Callable[[], bool]) -> None:
+    needs_5: MQTT 3.1.1 is no use, and is asked for only where the broker says that it knows no other.
+    """
+
+    def __init__(
+        self, settings: PlatformSettings, client_id: str, stopping: Callable[[], bool], *, needs_5: bool = False
+    ) -> None:
         self._settings, self._client_id, self._stopping = settings, client_id, stopping
         self._tls = tls_context(settings.mqtt_tls_ca)
         self._absence_told = False
-        self._next_attempt_s = self._pause_s = 0.0
+        self._next_attempt_s = self._pause_s = self._connected_s = 0.0
+        # a broker that hangs up does not know MQTT 5, or is about to go away: not for lack of it once it has spoken it
+        self._knows_5 = needs_5
         self.protocol = packets.PROTOCOL_5
         self.address = _address(settings)
 
@@ -59,15 +67,16 @@ class Dialer:
         except (OSError, BrokerError, IndexError) as error:
             if wire is not None:
                 wire.close()
-                # some hang up on a protocol that they do not know
-                self.protocol = packets.PROTOCOL_3 if self.protocol == packets.PROTOCOL_5 else packets.PROTOCOL_5
+                if not self._knows_5:
+                    self._try_the_other()
             self._absent(error)
             return None
         if reason:
             wire.close()
             self._not_let_in(reason)
             return None
-        self._pause_s, self._absence_told = 0.0, False
+        self._connected_s, self._absence_told = time.monotonic(), False
+        self._knows_5 |= self.protocol == packets.PROTOCOL_5
         log.info("connected to broker %s", self.address)
         return Dialled(wire, self.protocol, receive_maximum)
 
@@ -75,6 +84,8 @@ class Dialer:
         """A connection is gone: the next attempt comes after a moment."""
         if not self._stopping():
             log.warning("lost broker %s (%s), reconnecting", self.address, told(error))
+        if time.monotonic() - self._connected_s > _LASTED_S:
+            self._pause_s = 0.0  # one that lets in and hangs up at once must not be asked in ever the same hurry
         self._back_off()
 
     def _greeting(self) -> bytes:
@@ -90,9 +101,10 @@ class Dialer:
         )
 
     def _not_let_in(self, reason: int) -> None:
-        if reason in _NOT_THIS_PROTOCOL and self.protocol == packets.PROTOCOL_5:
-            self.protocol = packets.PROTOCOL_3
-            return
+        if reason in _NOT_THIS_PROTOCOL:
+            self._try_the_other()
+            if self.protocol == packets.PROTOCOL_3:
+                return
         shown = f"the broker at {self.address} refused user {self._settings.mqtt_username!r}: reason {reason:#04x}"
         log.error(shown)
         if reason in _REFUSALS:
@@ -100,6 +112,9 @@ class Dialer:
                 shown, hint="PDM_MQTT_USERNAME and PDM_MQTT_PASSWORD_FILE say who connects. `pdmctl doctor` tests them."
             )
         self._back_off()
+
+    def _try_the_other(self) -> None:
+        self.protocol = packets.PROTOCOL_3 if self.protocol == packets.PROTOCOL_5 else packets.PROTOCOL_5
 
     def _absent(self, error: Exception) -> None:
         if not self._absence_told and not self._stopping():

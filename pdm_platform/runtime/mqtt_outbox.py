@@ -32,6 +32,11 @@ class Outbox:
         """All that is unanswered, oldest first, with the packet ids."""
         return iter(self._unanswered.items())
 
+    def topic_of(self, packet_id: int) -> str:
+        """Where a publication goes; empty where nothing under way has this id."""
+        found = self._unanswered.get(packet_id)
+        return found.topic if found else ""
+
     def next_id(self) -> int:
         """A packet id that nothing under way has."""
         packet_id = self._last_id % MAX_PACKET_ID + 1

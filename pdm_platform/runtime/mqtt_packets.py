@@ -182,11 +182,16 @@ def read_publish(protocol: int, first: int, body: bytes) -> Publish:
 
 
 def read_connack(protocol: int, body: bytes) -> Connack:
-    """A CONNACK from its body. A broker that does not know MQTT 5 answers a CONNECT of it in the form of 3.1.1."""
+    """A CONNACK from its body. A broker that does not know MQTT 5 answers a CONNECT of it in the form of 3.1.1.
+
+    Raises BrokerError where nobody may ever publish.
+    """
     receive_maximum = MAX_PACKET_ID
     if protocol == PROTOCOL_5 and len(body) > 2:
         size, at = _varint(body, 2)
         receive_maximum = _properties(body[at : at + size]).get(_RECEIVE_MAXIMUM, MAX_PACKET_ID)
+    if not receive_maximum:
+        raise BrokerError("the broker takes no message at all: its Receive Maximum is 0")
     return Connack(body[1], receive_maximum)
 
 

@@ -18,7 +18,10 @@ from pdm_platform.runtime.mqtt_packets import Packet
 from pdm_platform.runtime.mqtt_wire import Wire
 from pdm_platform.runtime.settings import PlatformSettings
 
-_REFUSED_FILTER: Final = 0x80
+_REFUSED: Final = 0x80
+_NOT_AUTHORIZED: Final = 0x87
+# SUBACK reasons that another attempt would not change: rights, a filter or a kind of subscription that it does not take
+_FOR_GOOD: Final = frozenset({_NOT_AUTHORIZED, 0x8F, 0x9E, 0xA1, 0xA2})
 _SHARED: Final = "$share/"
 
 
@@ -43,7 +46,8 @@ class Session:
         stop: threading.Event | None = None,
     ) -> None:
         self._stopping = stop or threading.Event()
-        self._dialer = Dialer(settings, client_id, self._stopping.is_set)
+        shares = any(one.startswith(_SHARED) for one in subscriptions)
+        self._dialer = Dialer(settings, client_id, self._stopping.is_set, needs_5=shares)
         self._subscriptions = tuple(subscriptions)
         self._hold, self._hold_bytes = hold, hold_bytes
         self._bound = self._max_unacknowledged = min(max_unacknowledged, packets.MAX_PACKET_ID // 2)
@@ -56,6 +60,7 @@ class Session:
         self._arrived: deque[Message] = deque()
         self._arrived_bytes = 0
         self._outbox = Outbox()
+        self._to_resend: deque[tuple[int, Publication]] = deque()
 
     def __len__(self) -> int:
         return len(self._arrived)
@@ -182,9 +187,15 @@ class Session:
         self._connection += 1
         self._ping_sent_s = None
         self._subscribe(self._wire)
-        for packet_id, (topic, payload, retain) in self._outbox:
-            self._wire.send(packets.publish(self._protocol, packet_id, topic, payload, retain=retain, dup=True))
+        self._to_resend = deque(self._outbox)
+        self._resend(self._wire, self._bound)
         return self._wire
+
+    def _resend(self, wire: Wire, most: int) -> None:
+        """What was handed over before this connection, no more at once than the broker takes on it."""
+        for _ in range(min(most, len(self._to_resend))):
+            packet_id, (topic, payload, retain) = self._to_resend.popleft()
+            wire.send(packets.publish(self._protocol, packet_id, topic, payload, retain=retain, dup=True))
 
     def _subscribe(self, wire: Wire) -> None:
         if not self._subscriptions:
@@ -231,15 +242,32 @@ class Session:
                 arrived.append(Message(topic, payload, qos, retain, dup, packet_id, now_ns, connection))
                 self._arrived_bytes += len(payload)
             elif kind == Packet.PUBACK:
-                outbox.settle(body[0] << 8 | body[1])
+                if len(body) > 2 and body[2] >= _REFUSED:
+                    self._not_taken(body)
+                else:
+                    outbox.settle(body[0] << 8 | body[1])
             elif kind == Packet.SUBACK:
                 self._take_suback(body)
             elif kind == Packet.DISCONNECT:
                 raise BrokerError(f"the broker ends the connection, reason {body[0] if body else 0:#04x}")
+        if self._to_resend and self._wire is not None:
+            self._resend(self._wire, self._bound - (len(outbox) - len(self._to_resend)))
+
+    def _not_taken(self, body: bytes) -> None:
+        """A PUBACK that refuses: the message is not settled, for nobody has it."""
+        topic, reason = self._outbox.topic_of(body[0] << 8 | body[1]), body[2]
+        if reason != _NOT_AUTHORIZED:
+            raise BrokerError(f"the broker does not take what is published on {topic!r}, reason {reason:#04x}")
+        self._refusal = BrokerRefusedError(
+            f"the broker at {self._dialer.address} does not let this user publish on {topic!r}",
+            hint="The broker's access list must let this user write this topic.",
+        )
 
     def _take_suback(self, body: bytes) -> None:
         reasons = packets.read_suback(self._protocol, body)
-        refused = [one for one, code in zip(self._subscriptions, reasons, strict=False) if code >= _REFUSED_FILTER]
+        refused = [one for one, code in zip(self._subscriptions, reasons, strict=False) if code >= _REFUSED]
+        if refused and not _FOR_GOOD.intersection(reasons) and self._protocol == packets.PROTOCOL_5:
+            raise BrokerError(f"the broker does not subscribe to {refused} now, reasons {bytes(reasons).hex()}")
         if refused:
             self._refusal = BrokerRefusedError(
                 f"the broker at {self._dialer.address} refused the subscription to {', '.join(refused)}",

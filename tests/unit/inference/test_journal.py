@@ -86,6 +86,17 @@ def test_what_a_snapshot_makes_superfluous_is_deleted_and_nothing_else(tmp_path:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["journal-3", "journal-old.bak"]
 
 
+def test_the_newest_journal_that_holds_anything_stays_however_many_empty_ones_follow(tmp_path: Path) -> None:
+    for number in (1, 2):
+        written(tmp_path, number)
+    journal = Journal(tmp_path)
+    for number in (3, 4, 5):
+        journal.begin(number)
+        journal.forget_before(number)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["journal-2", "journal-5"]
+
+
 def test_without_a_folder_there_is_nothing_to_read(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "none")
 

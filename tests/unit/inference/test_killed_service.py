@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from errno import ENOSPC
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.payloads import Alarm, Prediction
+from pdm_platform.core.serving import ServingModel, ServingOutput
 from pdm_platform.inference import snapshot
 from pdm_platform.inference.loader import LoadedModel
 from pdm_platform.runtime.mqtt import Message
@@ -246,6 +247,13 @@ def test_a_second_process_knows_what_the_first_answered_without_a_model(tmp_path
     assert pumps["seen"][: len(pumps), 0].tolist() == [10.0, 10.0, 10.0]
 
 
+def differing_memory(before: Workbench, now: Workbench) -> list[str]:
+    """Names of the remembered arrays that are not the same in both services."""
+    one, other = (snapshot.to_arrays(bench.memory.state, 0) for bench in (before, now))
+    assert one.keys() == other.keys()
+    return [name for name in one if not np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind == "f")]
+
+
 @pytest.mark.parametrize("chosen", [{"inference_stale_after_s": 0.001}, {}], ids=["skipped", "all answered"])
 def test_the_state_after_a_kill_is_the_state_before_it(
     tmp_path: Path, loaded: LoadedModel, chosen: dict[str, Any]
@@ -261,10 +269,35 @@ def test_the_state_after_a_kill_is_the_state_before_it(
     again = after.bench = Workbench(tmp_path, after, GivenModels(loaded), **chosen)
     again.service.run(again.stop, again.health)
 
-    before, now = (snapshot.to_arrays(one.memory.state, 0) for one in (bench, again))
-    assert before.keys() == now.keys()
-    assert [
-        name for name in now if not np.array_equal(now[name], before[name], equal_nan=now[name].dtype.kind == "f")
-    ] == []
+    assert differing_memory(bench, again) == []
     assert (bench.metric("skipped_total") or 0) == (7 * (20 - PUMPS) if chosen else 0)
     assert again.session.published == 1, "the state is told anew in silence"
+
+
+class Gloomy:
+    """A model to which every pump is broken."""
+
+    def __init__(self, model: ServingModel) -> None:
+        self._model = model
+
+    def predict(self, features: np.ndarray) -> ServingOutput:
+        said = self._model.predict(features)
+        return said._replace(probabilities=np.tile([0.0, 0.0, 0.0, 1.0], (len(features), 1)))
+
+
+def test_what_another_model_told_before_the_kill_is_told_anew_by_that_model(
+    tmp_path: Path, loaded: LoadedModel
+) -> None:
+    former = LoadedModel("v20250101T000000-00000000", cast(ServingModel, Gloomy(loaded.model)))
+    session = MortalSession(10**9, survives=False)
+    bench = session.bench = Workbench(tmp_path, session, GivenModels(former))
+    session.deliver(*stream())
+    with pytest.raises(Killed):
+        bench.service.run(bench.stop, bench.health)
+    bench.memory._writer.shutdown()
+
+    after = MortalSession(10**9)
+    again = after.bench = Workbench(tmp_path, after, GivenModels(loaded, formerly=(former,)))
+    again.service.run(again.stop, again.health)
+
+    assert differing_memory(bench, again) == []

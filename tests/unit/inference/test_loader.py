@@ -97,6 +97,41 @@ def test_a_version_that_is_restored_after_it_was_refused_is_taken(tmp_path: Path
     assert (refused.loaded, refused.serving, taken.loaded) == (False, "", True)
 
 
+def test_a_version_that_served_before_tells_again_what_it_told(tmp_path: Path, registered: Registered) -> None:
+    registry, old = registered(tmp_path / "registry")
+    _, new = registered(tmp_path / "registry", note_txt=b"2")
+    registry.promote(new.version, **WHO_AND_WHY)
+    loader = ModelLoader(registry)
+    loader.follow(NOW_NS)
+
+    former, current = loader.of_version(old.version), loader.of_version(new.version)
+
+    assert former is not None
+    assert (former.version, loader.of_version(old.version)) == (old.version, former)
+    assert current is loader.current
+    assert loader.of_version("v20200101T000000-00000000") is None
+
+
+def test_a_version_that_fails_in_a_way_nobody_thought_of_is_refused_and_the_old_one_serves(
+    tmp_path: Path, registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, old = registered(tmp_path / "registry")
+    _, new = registered(tmp_path / "registry", note_txt=b"2")
+    loader = ModelLoader(registry)
+    registry.promote(old.version, **WHO_AND_WHY)
+    loader.follow(NOW_NS)
+    registry.promote(new.version, **WHO_AND_WHY)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("no memory for a tensor")
+
+    monkeypatch.setattr(ServingModel, "predict", fails)
+    status = loader.follow(NOW_NS)
+
+    assert status is not None
+    assert (status.loaded, status.serving, status.reason) == (False, old.version, "no memory for a tensor")
+
+
 def test_a_rollback_brings_the_old_version_back(tmp_path: Path, registered: Registered) -> None:
     registry, old = registered(tmp_path / "registry")
     _, new = registered(tmp_path / "registry", note_txt=b"2")

@@ -116,17 +116,24 @@ def now_ms() -> int:
 
 
 class GivenModels(ModelLoader):
-    """A registry in which these models are promoted, one after the other. gate: a load takes until it is open."""
+    """A registry in which these models are promoted, one after the other. formerly: those before.
 
-    def __init__(self, *models: LoadedModel) -> None:
+    gate: a load takes until it is open.
+    """
+
+    def __init__(self, *models: LoadedModel, formerly: tuple[LoadedModel, ...] = ()) -> None:
         self._promoted = deque(models)
         self.current: LoadedModel | None = None
+        self._formerly = formerly
         self.gate = threading.Event()
         self.gate.set()
         self.loads = 0
 
     def promote(self, model: LoadedModel) -> None:
         self._promoted.append(model)
+
+    def of_version(self, version: str) -> LoadedModel | None:
+        return next((one for one in (self.current, *self._formerly) if one and one.version == version), None)
 
     def follow(self, now_ns: int) -> ModelStatus | None:
         if not self._promoted:

@@ -38,6 +38,17 @@ class Client:
                 return 0, b""
             self._waiting += chunk
 
+    def is_silent(self, for_s: float = 0.1) -> bool:
+        """Whether nothing more comes for so long."""
+        self._channel.settimeout(for_s)
+        try:
+            self._waiting += self._channel.recv(65_536)
+        except TimeoutError:
+            pass
+        finally:
+            self._channel.settimeout(WITHIN_S)
+        return not self._waiting
+
     def send(self, *parts: bytes) -> None:
         """Write these bytes."""
         self._channel.sendall(b"".join(parts))

@@ -76,6 +76,23 @@ def test_what_an_earlier_process_settled_is_only_acknowledged_where_it_comes_aga
     assert deliveries.repeats == 1
 
 
+def test_of_equal_messages_as_many_are_taken_for_settled_as_an_earlier_process_settled() -> None:
+    deliveries, settled, other = Deliveries(), delivery(7, dup=True), delivery(8, dup=True)
+    deliveries.remember([delivery(0, qos=0)])
+
+    assert deliveries.fresh([settled, other]) == [other]
+    assert deliveries.settle([]) == [settled]
+
+
+def test_what_an_earlier_process_settled_is_known_however_often_it_comes_again() -> None:
+    deliveries = Deliveries()
+    deliveries.remember([delivery(0, qos=0)])
+    again = [delivery(7, dup=True, connection=number) for number in range(3)]
+
+    assert [deliveries.fresh([one]) for one in again] == [[], [], []]
+    assert deliveries.settle([]) == again
+
+
 def test_what_an_earlier_process_settled_is_taken_where_it_comes_as_a_new_message() -> None:
     deliveries = Deliveries()
     deliveries.remember([delivery(7)])

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,48 +11,19 @@ import pytest
 
 from pdm_platform.contract.errors import BrokerRefusedError, SettingsError
 from pdm_platform.deployment.certificates import issue_server, make_ca
-from pdm_platform.runtime import mqtt_dialer, mqtt_session
 from pdm_platform.runtime import mqtt_packets as packets
+from pdm_platform.runtime import mqtt_session
 from pdm_platform.runtime.mqtt_dialer import RECEIVE_MAXIMUM, SESSION_EXPIRY_S
 from pdm_platform.runtime.mqtt_packets import PROTOCOL_3, PROTOCOL_5, Packet, Publish
 from pdm_platform.runtime.mqtt_session import Session
 from pdm_platform.runtime.settings import PlatformSettings
 from tests.session_at_work import drive, received
 from tests.unit.runtime.scripted_broker import LET_IN_3, LET_IN_5, PONG, WITHIN_S, Client, ScriptedBroker
+from tests.unit.runtime.scripted_session import broker, refused, session_at, short_pauses
+
+__all__ = ["broker", "short_pauses"]
 
 CLOSED = (0, b"")
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mqtt_dialer, "_FIRST_PAUSE_S", (0.01, 0.02))
-    monkeypatch.setattr(mqtt_dialer, "_LONGEST_PAUSE_S", (0.05, 0.1))
-
-
-@pytest.fixture
-def broker() -> Iterator[ScriptedBroker]:
-    started = ScriptedBroker()
-    yield started
-    started.close()
-
-
-def session_at(broker: ScriptedBroker, *, settings: dict[str, object] | None = None, **chosen: Any) -> Session:
-    return Session(broker.settings(**(settings or {})), "pdm-test", **{"subscriptions": ["t/#"], **chosen})
-
-
-def refused(session: Session) -> BrokerRefusedError:
-    """What the broker refuses, as `check` tells it."""
-    found: list[BrokerRefusedError] = []
-
-    def is_refused() -> bool:
-        try:
-            session.check()
-        except BrokerRefusedError as error:
-            found.append(error)
-        return bool(found)
-
-    drive(session, is_refused)
-    return found[0]
 
 
 def refuses(reason: int) -> Callable[[ScriptedBroker], None]:
