@@ -30,7 +30,7 @@ class Judged:
 
 
 def drop_known(rows: Rows, store: TelemetryStore) -> Judged:
-    """Drop doubtful readings whose device, sequence number and values are in the batch or in the store's last hour.
+    """Drop doubtful readings whose device, sequence number and values are in the batch or in the store, within an hour.
 
     One without a sequence number cannot be told from a new one: it stays, and is counted. Raises StoreError.
     """
@@ -52,7 +52,8 @@ def drop_known(rows: Rows, store: TelemetryStore) -> Judged:
 def _stored(rows: Rows, positions: Sequence[int], store: TelemetryStore) -> set[tuple[Any, ...]]:
     times = [rows.times_ns[position] for position in positions]
     devices = sorted({rows.payloads[position].device_id for position in positions})
-    window = Window(min(times) - LOOK_BACK_NS, max(times))
+    # ahead as well: the clock may have been set back since, as by a restart of the machine
+    window = Window(min(times) - LOOK_BACK_NS, max(times) + LOOK_BACK_NS)
     table = store.read(rows.measurement, window, devices=devices)
     highest = table.group_by(DEVICE).aggregate([(_NUMBER, "max")])
     found = dict(zip(highest[DEVICE].to_pylist(), highest[f"{_NUMBER}_max"].to_pylist(), strict=True))

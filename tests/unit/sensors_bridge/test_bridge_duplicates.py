@@ -64,6 +64,15 @@ def test_a_redelivered_reading_that_an_earlier_run_stored_is_dropped(store: Tele
     assert (judged.known, judged.undecidable) == (1, 0)
 
 
+def test_a_redelivered_reading_is_dropped_also_where_the_clock_was_set_back_since(store: TelemetryStore) -> None:
+    earlier = rows_of((1, False), (2, False), received_ns=NOW_NS + 60 * 10**9)
+    store.write(earlier.measurement, to_table(earlier))
+
+    judged = drop_known(rows_of((1, True), (2, True), (3, True)), store)
+
+    assert (numbers(judged.rows), judged.known) == ([3], 2)
+
+
 def test_a_redelivered_reading_beside_its_first_delivery_is_dropped(store: TelemetryStore) -> None:
     judged = drop_known(rows_of((1, False), (2, True), (1, True), (2, True)), store)
 
