@@ -53,7 +53,7 @@ class Rows:
     """Decoded messages of one measurement, column-ready: payloads, times and messages have one entry a row.
 
     untimed: positions of readings without a time of their own. doubtful: those of them that may be stored already,
-    under another receive time. learn: is told, of each device that the store was asked about, the highest number there.
+    under another receive time. learn: is told, of each device that the store was asked about, how far its numbers came.
     """
 
     measurement: Measurement

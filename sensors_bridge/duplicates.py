@@ -1,6 +1,6 @@
 """Readings without a time of their own that came again: were they stored before, under another receive time?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from pdm_platform.contract.measurements import DEVICE, Window
 from pdm_platform.contract.times import NS_PER_HOUR
 from pdm_platform.stores.telemetry import TelemetryStore
 from sensors_bridge.decode import Payload, Rows
+from sensors_bridge.gaps import RESTART_BELOW
 
 # A broker delivers again soon after the bridge is back; looking further would read more than it is worth.
 LOOK_BACK_NS: Final = NS_PER_HOUR
@@ -55,15 +56,43 @@ def _stored(rows: Rows, positions: Sequence[int], store: TelemetryStore) -> set[
     # ahead as well: the clock may have been set back since, as by a restart of the machine
     window = Window(min(times) - LOOK_BACK_NS, max(times) + LOOK_BACK_NS)
     table = store.read(rows.measurement, window, devices=devices)
-    highest = table.group_by(DEVICE).aggregate([(_NUMBER, "max")])
-    found = dict(zip(highest[DEVICE].to_pylist(), highest[f"{_NUMBER}_max"].to_pylist(), strict=True))
+    reached = _Reached()
+    reached.look(table)
     for device_id in devices:
-        number = found.get(device_id)
-        rows.learn(device_id, -1 if number is None else number)
+        rows.learn(device_id, reached.highest.get(device_id, -1))
     # an hour of a plant is millions of rows, of which a few are asked for
     asked = pa.array({_number(rows.payloads[position]) for position in positions}, pa.int64())
     table = table.filter(pc.is_in(table[_NUMBER], asked))
     return set(zip(*(table.column(name).to_pylist() for name in _IDENTITY), strict=True))
+
+
+class _Reached:
+    """How far each device's numbers came: the highest that is not far above the newest one.
+
+    Not the highest of all, as a device that was restarted counts anew; nor the newest, as a late one may be that.
+    """
+
+    def __init__(self) -> None:
+        self._newest: dict[str, int] = {}
+        self.highest: dict[str, int] = {}
+
+    def look(self, table: pa.Table) -> None:
+        """table: points by device, then time, none newer than in the tables before."""
+        numbered = table.filter(pc.is_valid(table[_NUMBER]))
+        self._newest = dict(_each(numbered, "last")) | self._newest
+        places = pc.index_in(numbered[DEVICE], pa.array(self._newest, pa.string()))
+        newest = pc.take(pa.array(self._newest.values(), pa.int64()), places)
+        # not the newest plus: the highest number that there is must not overflow
+        near = numbered.filter(pc.less_equal(pc.subtract(numbered[_NUMBER], RESTART_BELOW), newest))
+        for device_id, number in _each(near, "max"):
+            self.highest[device_id] = max(number, self.highest.get(device_id, number))
+
+
+def _each(table: pa.Table, which: str) -> Iterator[tuple[str, int]]:
+    """Of each device the number that an aggregate function of Arrow picks."""
+    # on one thread: on several there is no first or last
+    picked = table.group_by(DEVICE, use_threads=False).aggregate([(_NUMBER, which)])
+    return zip(picked[DEVICE].to_pylist(), picked[f"{_NUMBER}_{which}"].to_pylist(), strict=True)
 
 
 def _number(payload: Payload) -> int | None:

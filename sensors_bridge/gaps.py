@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 # A number this far below the last one is not a late reading: the device has begun to count anew.
-_RESTART_BELOW: Final = 1_000
+RESTART_BELOW: Final = 1_000
 # Holes that are remembered per device, so that a late reading closes its own: the newest.
 _REMEMBERED: Final = 100
 
@@ -24,7 +24,7 @@ class _Track:
 
     def may_be_stored(self, number: int) -> bool:
         """Whether an earlier process may have stored it: what a client sends again is not far below the last."""
-        return self.stored_to is None or self.stored_to - _RESTART_BELOW <= number <= self.stored_to
+        return self.stored_to is None or self.stored_to - RESTART_BELOW <= number <= self.stored_to
 
     def follow(self, number: int, *, redelivered: bool) -> int | None:
         """By how much this number changes the count of missing ones; None where it may have come before."""
@@ -41,10 +41,10 @@ class _Track:
                 parts = range(hole.start, number), range(number + 1, hole.stop)
                 self.holes[place : place + 1] = [part for part in parts if part]
                 return -1
-        if not redelivered and (number == 0 or number < self.last - _RESTART_BELOW):
+        if not redelivered and (number == 0 or number < self.last - RESTART_BELOW):
             if self.stored_to is not None:
                 # a client that sends its very first readings again looks like one that counts anew
-                self.stored_to = self.last if self.last <= _RESTART_BELOW else -1
+                self.stored_to = self.last if self.last <= RESTART_BELOW else -1
             self.last = number
             self.holes.clear()
         return None

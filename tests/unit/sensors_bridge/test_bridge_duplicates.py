@@ -110,6 +110,41 @@ def test_once_the_store_was_asked_about_a_device_its_new_readings_are_beyond_dou
     assert rows_of((8, False), (9, False), gaps=gaps).doubtful == []
 
 
+def test_what_a_device_sent_since_it_was_restarted_may_come_again_however_far_it_had_counted_before(
+    store: TelemetryStore,
+) -> None:
+    for first, minutes_ago in ((5_000, 50), (0, 10)):
+        earlier = rows_of(*((first + n, False) for n in range(5)), received_ns=NOW_NS - minutes_ago * 60 * 10**9)
+        store.write(earlier.measurement, to_table(earlier))
+    gaps = Gaps()
+    drop_known(rows_of((2, False), gaps=gaps), store)
+
+    again = rows_of((3, False), (4, False), (5, False), gaps=gaps)
+
+    assert numbers(drop_known(again, store).rows) == [5]
+
+
+def test_what_was_stored_before_a_late_reading_may_come_again(store: TelemetryStore) -> None:
+    earlier = rows_of((7, False), (9, False), (8, False), received_ns=NOW_NS - 60 * 10**9)
+    store.write(earlier.measurement, to_table(earlier))
+    gaps = Gaps()
+    drop_known(rows_of((8, False), gaps=gaps), store)
+
+    again = rows_of((9, False), (10, False), gaps=gaps)
+
+    assert numbers(drop_known(again, store).rows) == [10]
+
+
+def test_a_device_that_has_counted_to_the_end_is_looked_up_like_any_other(store: TelemetryStore) -> None:
+    last = 2**63 - 1
+    earlier = rows_of((None, False), (last, False), (None, False), received_ns=NOW_NS - 60 * 10**9)
+    store.write(earlier.measurement, to_table(earlier))
+
+    judged = drop_known(rows_of((last - 1, False), (last, False)), store)
+
+    assert numbers(judged.rows) == [last - 1]
+
+
 def test_a_late_reading_is_kept(store: TelemetryStore) -> None:
     judged = drop_known(rows_of((1, False), (4, False), (3, False), (2, False)), store)
 
