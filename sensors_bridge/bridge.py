@@ -114,7 +114,7 @@ class Bridge:
     def _store(self, rows: Rows) -> list[Rejection]:
         """Store the rows; returns those that the store will never take, all others are on its disk."""
         store = self._parts.store
-        judged = self._patience.until_done(lambda: store.use(lambda opened: drop_known(rows, opened)))
+        judged = self._patience.until_done(lambda: store.use(lambda opened: drop_known(rows, opened, self._alive)))
         refused: dict[int, str] = {}
         if judged.rows.payloads:
             table = to_table(judged.rows)

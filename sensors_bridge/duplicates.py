@@ -1,6 +1,6 @@
 """Readings without a time of their own that came again: were they stored before, under another receive time?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,13 +9,15 @@ import pyarrow.compute as pc
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.measurements import DEVICE, Window
-from pdm_platform.contract.times import NS_PER_HOUR
+from pdm_platform.contract.times import NS_PER_HOUR, NS_PER_S
 from pdm_platform.stores.telemetry import TelemetryStore
 from sensors_bridge.decode import Payload, Rows
 from sensors_bridge.gaps import RESTART_BELOW
 
 # A broker delivers again soon after the bridge is back; looking further would read more than it is worth.
 LOOK_BACK_NS: Final = NS_PER_HOUR
+# Read at once, over all devices asked for: 300,000 rows of devices that send once a second.
+_AT_ONCE_NS: Final = 300_000 * NS_PER_S
 # With the values: a device that restarts counts from zero again within the hour.
 _NUMBER: Final = "measurement_id"
 _IDENTITY: Final = (DEVICE, _NUMBER, *CHANNEL_NAMES)
@@ -30,17 +32,18 @@ class Judged:
     undecidable: int
 
 
-def drop_known(rows: Rows, store: TelemetryStore) -> Judged:
+def drop_known(rows: Rows, store: TelemetryStore, alive: Callable[[], None] = lambda: None) -> Judged:
     """Drop doubtful readings whose device, sequence number and values are in the batch or in the store, within an hour.
 
-    One without a sequence number cannot be told from a new one: it stays, and is counted. Raises StoreError.
+    One without a sequence number cannot be told from a new one: it stays, and is counted. alive: called time and again
+    while the store is read. Raises StoreError.
     """
     numbered = [position for position in rows.doubtful if _number(rows.payloads[position]) is not None]
     undecidable = len(rows.doubtful) - len(numbered)
     if not numbered:
         return Judged(rows, 0, undecidable)
     certain = set(rows.untimed).difference(rows.doubtful)
-    seen = _stored(rows, numbered, store).union(_identity(rows.payloads[position]) for position in certain)
+    seen = _stored(rows, numbered, store, alive).union(_identity(rows.payloads[position]) for position in certain)
     known = []
     for position in numbered:
         identity = _identity(rows.payloads[position])
@@ -50,20 +53,32 @@ def drop_known(rows: Rows, store: TelemetryStore) -> Judged:
     return Judged(rows.without(known), len(known), undecidable)
 
 
-def _stored(rows: Rows, positions: Sequence[int], store: TelemetryStore) -> set[tuple[Any, ...]]:
+def _stored(
+    rows: Rows, positions: Sequence[int], store: TelemetryStore, alive: Callable[[], None]
+) -> set[tuple[Any, ...]]:
     times = [rows.times_ns[position] for position in positions]
     devices = sorted({rows.payloads[position].device_id for position in positions})
     # ahead as well: the clock may have been set back since, as by a restart of the machine
     window = Window(min(times) - LOOK_BACK_NS, max(times) + LOOK_BACK_NS)
-    table = store.read(rows.measurement, window, devices=devices)
+    asked = pa.array({_number(rows.payloads[position]) for position in positions}, pa.int64())
+    seen: set[tuple[Any, ...]] = set()
     reached = _Reached()
-    reached.look(table)
+    for part in _newest_first(window, len(devices)):
+        alive()
+        table = store.read(rows.measurement, part, devices=devices)
+        reached.look(table)
+        table = table.filter(pc.is_in(table[_NUMBER], asked))
+        seen.update(zip(*(table.column(name).to_pylist() for name in _IDENTITY), strict=True))
     for device_id in devices:
         rows.learn(device_id, reached.highest.get(device_id, -1))
-    # an hour of a plant is millions of rows, of which a few are asked for
-    asked = pa.array({_number(rows.payloads[position]) for position in positions}, pa.int64())
-    table = table.filter(pc.is_in(table[_NUMBER], asked))
-    return set(zip(*(table.column(name).to_pylist() for name in _IDENTITY), strict=True))
+    return seen
+
+
+def _newest_first(window: Window, devices: int) -> Iterator[Window]:
+    """The window in parts: two hours of a plant are millions of rows, of which a few are asked for."""
+    step_ns = max(_AT_ONCE_NS // devices, NS_PER_S)
+    for end_ns in range(window.end_ns, window.start_ns, -step_ns):
+        yield Window(max(end_ns - step_ns, window.start_ns), end_ns)
 
 
 class _Reached:

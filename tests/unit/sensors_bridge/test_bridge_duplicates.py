@@ -1,17 +1,21 @@
 """Redelivered readings without a time of their own."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pdm_platform.contract.channels import CHANNEL_NAMES
 from pdm_platform.contract.intake import IntakeLimits
+from pdm_platform.contract.measurements import Measurement, Window
 from pdm_platform.contract.times import NS_PER_HOUR
 from pdm_platform.contract.topics import Topics
 from pdm_platform.runtime.mqtt import Message
 from pdm_platform.stores.sqlite import SqliteStore
 from pdm_platform.stores.telemetry import TelemetryStore
+from sensors_bridge import duplicates
 from sensors_bridge.decode import Decoder, Rows
 from sensors_bridge.duplicates import drop_known
 from sensors_bridge.gaps import Gaps
@@ -143,6 +147,35 @@ def test_a_device_that_has_counted_to_the_end_is_looked_up_like_any_other(store:
     judged = drop_known(rows_of((last - 1, False), (last, False)), store)
 
     assert numbers(judged.rows) == [last - 1]
+
+
+class Counting(SqliteStore):
+    """Knows the most rows that were read at once."""
+
+    most = 0
+
+    def read(self, measurement: Measurement, window: Window, *, devices: Sequence[str] | None = None) -> pa.Table:
+        table = super().read(measurement, window, devices=devices)
+        self.most = max(self.most, table.num_rows)
+        return table
+
+
+def test_of_many_devices_a_few_minutes_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "_AT_ONCE_NS", 300 * 10**9)
+    store = Counting(tmp_path / "telemetry.sqlite")
+    for number in range(60):
+        earlier = rows_of((number, False), received_ns=NOW_NS - (60 - number) * 60 * 10**9)
+        store.write(earlier.measurement, to_table(earlier))
+    alive: list[int] = []
+    gaps = Gaps()
+    rows = rows_of((0, True), (31, True), (59, True), (60, True), gaps=gaps)
+
+    judged = drop_known(rows, store, lambda: alive.append(store.most))
+
+    assert numbers(judged.rows) == [60]
+    assert store.most == 5
+    assert len(alive) >= 24
+    assert rows_of((61, False), gaps=gaps).doubtful == []
 
 
 def test_a_late_reading_is_kept(store: TelemetryStore) -> None:
