@@ -13,18 +13,21 @@ _REMEMBERED: Final = 100
 class _Track:
     """The numbers of one device: the last in sequence, and the holes, oldest first, that a late one may still close.
 
-    stored_to: up to this number an earlier process may have stored them; None until the store was asked. newest_ns: of
-    their timestamps.
+    stored_to: up to this number an earlier process may have stored them; None until the store was asked. again_to: how
+    far they had come when the device began to count anew, if it did. newest_ns: of their timestamps.
     """
 
     last: int
     newest_ns: int = 0
     holes: list[range] = field(default_factory=list)
     stored_to: int | None = None
+    again_to: int = -1
 
     def may_be_stored(self, number: int) -> bool:
-        """Whether an earlier process may have stored it: what a client sends again is not far below the last."""
-        return self.stored_to is None or self.stored_to - RESTART_BELOW <= number <= self.stored_to
+        """Whether it may have been stored before: what a client sends again is not far below the last."""
+        if self.stored_to is None:
+            return True
+        return 0 <= self.stored_to - number <= RESTART_BELOW or 0 <= self.again_to - number <= RESTART_BELOW
 
     def follow(self, number: int, *, redelivered: bool) -> int | None:
         """By how much this number changes the count of missing ones; None where it may have come before."""
@@ -42,12 +45,18 @@ class _Track:
                 self.holes[place : place + 1] = [part for part in parts if part]
                 return -1
         if not redelivered and (number == 0 or number < self.last - RESTART_BELOW):
-            if self.stored_to is not None:
-                # a client that sends its very first readings again looks like one that counts anew
-                self.stored_to = self.last if self.last <= RESTART_BELOW else -1
-            self.last = number
-            self.holes.clear()
+            self._begin_anew(number)
         return None
+
+    def _begin_anew(self, number: int) -> None:
+        if self.last <= RESTART_BELOW:
+            # a client that sends its very first readings again looks like one that counts anew
+            self.again_to = max(self.again_to, self.last)
+        else:
+            self.again_to = -1
+            self.stored_to = None if self.stored_to is None else -1
+        self.last = number
+        self.holes.clear()
 
 
 class Gaps:

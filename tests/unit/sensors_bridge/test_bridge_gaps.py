@@ -88,6 +88,17 @@ def test_a_device_s_first_readings_sent_again_are_no_new_ones() -> None:
     assert follow(begun(0), 1, 2, 0, 1, 2, 3) == [False, False, True, True, True, False]
 
 
+@pytest.mark.parametrize("stored_to", [-1, 30, 5_000])
+def test_a_device_s_first_readings_sent_again_are_no_new_ones_also_where_the_store_is_asked_in_their_midst(
+    stored_to: int,
+) -> None:
+    gaps = Gaps()
+    follow(gaps, *range(51), *range(21), *range(11))
+    gaps.learn("pump_telemetry", "pump-001", stored_to)
+
+    assert follow(gaps, *range(11, 53)) == [True] * 40 + [False] * 2
+
+
 def test_of_many_holes_the_newest_hundred_are_remembered_and_the_oldest_are_given_up() -> None:
     gaps = begun(0)
     follow(gaps, *range(2, 204, 2))  # 1, 3, 5 to 201 are missing: 101 holes
