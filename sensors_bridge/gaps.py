@@ -43,6 +43,8 @@ class _Track:
             if number in hole:
                 parts = range(hole.start, number), range(number + 1, hole.stop)
                 self.holes[place : place + 1] = [part for part in parts if part]
+                # one number that is far off makes a hole that all later ones split
+                del self.holes[:-_REMEMBERED]
                 return -1
         if not redelivered and (number == 0 or number < self.last - RESTART_BELOW):
             self._begin_anew(number)

@@ -107,6 +107,13 @@ def test_of_many_holes_the_newest_hundred_are_remembered_and_the_oldest_are_give
     assert gaps.missing["pump-001"] == 101 - 2
 
 
+def test_of_a_hole_that_late_readings_split_again_and_again_the_newest_parts_are_remembered() -> None:
+    gaps = begun(0)
+    follow(gaps, 2**62, *range(2, 204, 2))  # 1, 3, 5 to 201 and all above are missing: 102 holes
+
+    assert follow(gaps, 201, 5, 3) == [False, False, True]
+
+
 def test_a_hole_of_any_width_is_one_hole() -> None:
     gaps = begun(0)
     follow(gaps, 10_000)
