@@ -13,7 +13,7 @@ import msgspec
 
 from pdm_platform.contract.errors import PdmError, StoreError
 from pdm_platform.contract.times import iso_of
-from pdm_platform.stores.files import sync_folder
+from pdm_platform.stores.files import sync_file, sync_folder
 from sensors_bridge.decode import Rejection
 
 # What a broker may still deliver again is bounded by its own bookkeeping, MQTT's 65,535 packet ids at most.
@@ -120,10 +120,11 @@ class Quarantine:
     def _remember(self) -> dict[tuple[str, str], None]:
         """What lies in the newest two files, read once: a redelivery follows soon, if across midnight."""
         if self._known is None:
-            self._known = {}
-            for path in _files(self._folder)[-2:]:
+            known: dict[tuple[str, str], None] = {}
+            for path in _sync(self._folder, _files(self._folder)[-2:]):
                 for record in _records(path):
-                    _note(self._known, record)
+                    _note(known, record)
+            self._known = known
         return self._known
 
     def _append(self, path: Path, records: Iterator[Record]) -> None:
@@ -177,6 +178,18 @@ def _ends_torn(path: Path) -> bool:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("????-??-??.jsonl"))
+
+
+def _sync(folder: Path, paths: list[Path]) -> list[Path]:
+    """The paths, with their content on the disk: a process that was killed has written some of it, and not synced."""
+    try:
+        for path in paths:
+            sync_file(path)
+        if paths:
+            sync_folder(folder)
+    except OSError as error:
+        raise StoreError(f"quarantine {str(folder)!r} cannot be synced: {error.strerror}") from None
+    return paths
 
 
 def _records(path: Path) -> Iterator[Record]:

@@ -52,6 +52,12 @@ def replace_file(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def sync_file(path: Path) -> None:
+    """Force to disk what another process may have written and not forced. Raises OSError."""
+    with path.open("r+b") as file:  # to write: Windows forces no file that is open for reading only
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Force the folder's entries to disk, so that a rename outlives a power cut. Windows has no such call."""
     if os.name == "nt":

@@ -1,7 +1,9 @@
 """What was rejected lies whole on the disk, once."""
 
 import base64
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import msgspec
@@ -21,6 +23,10 @@ NOW_NS = 1_767_225_600_000_000_000  # 2026-01-01T00:00Z
 def rejection(payload: bytes = b"{", *, dup: bool = False, received_ns: int = NOW_NS) -> Rejection:
     delivery = Message("factory/pumps/p/telemetry", payload, 1, False, dup, 1, received_ns, 1)
     return Rejection(delivery, Cause.PAYLOAD, "Telemetry: Input data was truncated")
+
+
+def no_space(*_arguments: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_record_says_when_where_why_and_what(tmp_path: Path) -> None:
@@ -57,6 +63,32 @@ def test_a_redelivered_payload_is_kept_once_also_across_a_restart(tmp_path: Path
     assert kept_again == []
     assert [found.message.payload for found in kept_after_restart] == [b"other"]
     assert quarantine.count(tmp_path) == 2
+
+
+def test_what_a_killed_process_had_not_synced_is_on_the_disk_before_it_counts_as_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(os, "fsync", lambda _descriptor: None)
+        Quarantine(tmp_path).keep([rejection()])
+    synced: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+
+    kept_again = Quarantine(tmp_path).keep([rejection(dup=True)])
+
+    assert kept_again == []
+    assert synced == {path.stat().st_ino for path in (tmp_path, tmp_path / "2026-01-01.jsonl")}
+
+
+def test_a_quarantine_that_cannot_be_synced_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Quarantine(tmp_path).keep([rejection()])
+    keeper = Quarantine(tmp_path)
+
+    with monkeypatch.context() as failing, pytest.raises(StoreError, match="cannot be synced: No space left"):
+        failing.setattr(os, "fsync", no_space)
+        keeper.keep([rejection(dup=True)])
+
+    assert (keeper.keep([rejection(dup=True)]), quarantine.count(tmp_path)) == ([], 1)
 
 
 def test_a_payload_that_is_sent_again_by_the_device_is_kept_again(tmp_path: Path) -> None:
