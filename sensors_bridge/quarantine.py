@@ -2,7 +2,7 @@
 
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from itertools import groupby
@@ -88,29 +88,40 @@ class Quarantine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: dict[tuple[str, str], None] | None = None
+        # of a call that failed midway, by identity: equal ones are messages of their own
+        self._written: dict[int, Rejection] = {}
 
     def keep(self, rejections: Sequence[Rejection]) -> list[Rejection]:
         """Write and sync. Returns those that are new: a redelivered one that lies here already is left out.
 
-        Raises StoreError naming the file; then nothing of the day that failed was kept.
+        Raises StoreError naming the file; then nothing of the day that failed was kept. The same rejections, given
+        again, are kept from that day on.
         """
         if not rejections:
             return []
-        known = self._remember()
-        fresh: list[tuple[Rejection, Record]] = []
-        for rejection in rejections:
-            record = record_of(rejection)
-            repeatable = rejection.message.dup or rejection.message.retain
-            if not (repeatable and (record.topic, record.sha256) in known):
-                fresh.append((rejection, record))
-            _note(known, record)
+        fresh = self._fresh(rejections)
+        left = (pair for pair in fresh if id(pair[0]) not in self._written)
         try:
-            for day, records in groupby((record for _, record in fresh), key=lambda record: record.received[_DAY]):
-                self._append(self._folder / f"{day}.jsonl", records)
+            for day, pairs in groupby(left, key=lambda pair: pair[1].received[_DAY]):
+                written = list(pairs)
+                self._append(self._folder / f"{day}.jsonl", [record for _, record in written])
+                self._written.update((id(rejection), rejection) for rejection, _ in written)
         except StoreError:
             self._known = None
             raise
+        self._written.clear()
         return [rejection for rejection, _ in fresh]
+
+    def _fresh(self, rejections: Sequence[Rejection]) -> list[tuple[Rejection, Record]]:
+        known = self._remember()
+        fresh = []
+        for rejection in rejections:
+            record = record_of(rejection)
+            repeated = (rejection.message.dup or rejection.message.retain) and (record.topic, record.sha256) in known
+            if id(rejection) in self._written or not repeated:
+                fresh.append((rejection, record))
+            _note(known, record)
+        return fresh
 
     @property
     def size_bytes(self) -> int:
@@ -127,7 +138,7 @@ class Quarantine:
             self._known = known
         return self._known
 
-    def _append(self, path: Path, records: Iterator[Record]) -> None:
+    def _append(self, path: Path, records: Iterable[Record]) -> None:
         block = b"".join(_ENCODER.encode(record) + b"\n" for record in records)
         try:
             append_durably(path, block)

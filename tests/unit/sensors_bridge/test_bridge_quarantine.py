@@ -15,7 +15,7 @@ from pdm_platform.contract.errors import StoreError
 from pdm_platform.runtime.mqtt import Message
 from sensors_bridge import quarantine
 from sensors_bridge.decode import Cause, Rejection
-from sensors_bridge.quarantine import Quarantine
+from sensors_bridge.quarantine import Quarantine, append_durably
 
 NOW_NS = 1_767_225_600_000_000_000  # 2026-01-01T00:00Z
 
@@ -84,9 +84,10 @@ def test_a_quarantine_that_cannot_be_synced_keeps_nothing(tmp_path: Path, monkey
     Quarantine(tmp_path).keep([rejection()])
     keeper = Quarantine(tmp_path)
 
-    with monkeypatch.context() as failing, pytest.raises(StoreError, match="cannot be synced: No space left"):
+    with monkeypatch.context() as failing:
         failing.setattr(os, "fsync", no_space)
-        keeper.keep([rejection(dup=True)])
+        with pytest.raises(StoreError, match="cannot be synced: No space left"):
+            keeper.keep([rejection(dup=True)])
 
     assert (keeper.keep([rejection(dup=True)]), quarantine.count(tmp_path)) == ([], 1)
 
@@ -146,6 +147,27 @@ def test_after_a_failed_write_the_same_rejection_is_kept(tmp_path: Path) -> None
     kept = keeper.keep([rejection(dup=True)])
 
     assert (len(kept), quarantine.count(blocked)) == (1, 1)
+
+
+def test_after_a_failure_at_the_second_day_the_first_is_not_kept_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_from_2026(path: Path, block: bytes) -> None:
+        no_space() if path.name >= "2026" else append_durably(path, block)
+
+    batch = [rejection(received_ns=NOW_NS - 1), rejection(b"other", dup=True, received_ns=NOW_NS - 1), rejection()]
+    keeper = Quarantine(tmp_path)
+    with monkeypatch.context() as failing:
+        failing.setattr(quarantine, "append_durably", full_from_2026)
+        with pytest.raises(StoreError):
+            keeper.keep(batch)
+
+    kept = keeper.keep(batch)
+    kept_later = keeper.keep([rejection(received_ns=NOW_NS - 1)])
+
+    assert kept == batch
+    assert len(kept_later) == 1
+    assert [record.payload for record in quarantine.read(tmp_path)] == ["{", "other", "{", "{"]
 
 
 def test_an_empty_quarantine_counts_nothing(tmp_path: Path) -> None:
