@@ -90,7 +90,9 @@ class ConfirmedOutlet:
             except Empty:
                 raise self._dropped(awaited) from None
             self._link.acknowledge([message])
-            awaited.discard((message.topic, message.payload))
+            # a retained one is the broker's kept copy of an earlier message: it says nothing of this one
+            if not message.retain:
+                awaited.discard((message.topic, message.payload))
             # what others send on these topics must not put the deadline off for ever
             if awaited and time.monotonic() > deadline:
                 raise self._dropped(awaited)

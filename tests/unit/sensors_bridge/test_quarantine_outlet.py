@@ -78,6 +78,14 @@ def test_what_is_acknowledged_and_dropped_is_an_error_that_names_the_account(tmp
     assert "PDM_MQTT_USERNAME='ann'" in error.value.hint
 
 
+def test_the_broker_s_kept_copy_of_an_earlier_message_is_no_sign_that_this_one_was_handed_out(tmp_path: Path) -> None:
+    broker = FakeBroker(passes=lambda payload: payload != b"2")
+    broker.arrived.put(Message(TOPIC, b"2", 1, True, False, 1, time.time_ns(), 1))
+
+    with pytest.raises(BrokerError, match="acknowledged 1 records and handed them to nobody"):
+        outlet_at(broker).publish(prepared(tmp_path))
+
+
 def test_what_is_not_acknowledged_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BrokerError, match="did not acknowledge a batch of 2"):
         outlet_at(FakeBroker(acknowledges=False)).publish(prepared(tmp_path))
