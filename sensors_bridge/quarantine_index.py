@@ -107,7 +107,7 @@ def entries(folder: Path, selection: Selection = Selection()) -> Iterator[Entry]
 
 
 def find(folder: Path, prefixes: Sequence[str]) -> list[Entry]:
-    """The one record that each prefix of an id means, in their order.
+    """The one record that each prefix of an id means, in their order; once, where several mean the same.
 
     Raises QuarantineError naming a prefix that means none or several, StoreError.
     """
@@ -117,7 +117,8 @@ def find(folder: Path, prefixes: Sequence[str]) -> list[Entry]:
         for prefix, start in wanted.items():
             if start and entry.id.startswith(start):
                 found[prefix].append(entry)
-    return [_only(prefix, matches) for prefix, matches in found.items()]
+    only = (_only(prefix, matches) for prefix, matches in found.items())
+    return list({entry.id: entry for entry in only}.values())
 
 
 def _only(prefix: str, matches: list[Entry]) -> Entry:

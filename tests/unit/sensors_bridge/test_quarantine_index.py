@@ -91,6 +91,12 @@ def test_a_record_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
     assert find(tmp_path, [second.id[:12], first.id.upper()]) == [second, first]
 
 
+def test_a_record_that_is_named_twice_is_found_once(tmp_path: Path) -> None:
+    first, second = kept(tmp_path, rejection(b"1"), rejection(b"2"))
+
+    assert find(tmp_path, [second.id[:12], first.id, second.id]) == [second, first]
+
+
 @pytest.mark.parametrize("prefix", ["", "zz", "no hex at all"])
 def test_an_id_that_is_none_is_named(tmp_path: Path, prefix: str) -> None:
     kept(tmp_path, rejection(b"1"))
