@@ -25,20 +25,24 @@ class InferenceTimes:
         inferred_ns = time_ns_of(payload.inference_timestamp)
         if payload.timestamp is None:
             series = (payload.device_id, payload.condition) if isinstance(payload, Alarm) else (payload.device_id,)
-            return self._place(series, check_time(inferred_ns, message.received_ns, self._limits), message.payload)
+            mark = crc32(message.payload)
+            # the number of an alarm's reading is not known; those of one batch's readings are not far apart
+            number = payload.measurement_id if isinstance(payload, Prediction) else None
+            first = mark if number is None else number
+            return self._place(series, check_time(inferred_ns, message.received_ns, self._limits), first, mark)
         return check_time(time_ns_of(payload.timestamp), message.received_ns, self._limits)
 
-    def _place(self, series: tuple[str, ...], time_ns: int, payload: bytes) -> int:
+    def _place(self, series: tuple[str, ...], time_ns: int, first: int, mark: int) -> int:
         """One inference batch may stamp several with the same microsecond: each gets a place of its own within it.
 
-        The place follows from the payload, so that a redelivered one is the same point, also after a restart.
+        The place follows from `first`, so that a redelivered one is the same point, also after a restart. mark: tells
+        payloads apart.
         """
-        mark = crc32(payload)
         last_ns, taken = self._taken.get(series, (-1, {}))
         if last_ns != time_ns:
             taken = {}
             self._taken[series] = (time_ns, taken)
-        place = mark % _PLACES_NS
+        place = first % _PLACES_NS
         while taken.setdefault(place, mark) != mark:
             place += 1
         return time_ns + place

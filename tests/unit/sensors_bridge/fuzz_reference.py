@@ -88,7 +88,9 @@ def verdict(topic: str, payload: bytes, received_ns: int, *, retained: bool) -> 
     key = (device_id, fields.pop("condition")) if measurement == "pump_alarm" else (device_id,)
     said_ns = _time_ns(timestamp) if timestamp is not None else fields["inference_time_ns"]
     time_ns = _within(said_ns, received_ns, received_ns - MAX_AGE_NS)
-    return Point(measurement, key, time_ns + (crc32(payload) % 1_000 if timestamp is None else 0), fields)
+    number = fields.get("measurement_id")
+    place = (crc32(payload) if number is None else number) % 1_000 if timestamp is None else 0
+    return Point(measurement, key, time_ns + place, fields)
 
 
 def _reading(

@@ -133,6 +133,15 @@ def test_predictions_of_one_inference_batch_without_timestamps_are_points_of_the
     assert len({row["time_ns"] for row in rows}) == 500
 
 
+def test_predictions_of_one_pump_and_microsecond_do_not_meet_after_a_restart() -> None:
+    topic = "factory/pumps/pump-001/predictions"
+    numbers = range(2**40, 2**40 + 200)  # of 200 places by chance out of 1,000 some are the same
+
+    rows = [rows_of(message(topic, prediction(measurement_id=number)))[0] for number in numbers]
+
+    assert len({row["time_ns"] for row in rows}) == 200
+
+
 def test_a_redelivered_prediction_is_the_same_point_also_after_a_restart() -> None:
     first, second = prediction(health_percent=1.0), prediction(health_percent=2.0)
     topic = "factory/pumps/pump-001/predictions"
