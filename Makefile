@@ -40,7 +40,7 @@ restore: ## FROM=folder: put a backup into an empty stack; REPLACE=1 empties it 
 	@REPLACE="$(REPLACE)" deploy/restore.sh $(if $(FROM),"$(FROM)")
 
 test: $(STAMP) ## all tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test-stack: $(STAMP) ## the stack for real: a model promoted, each container killed, backup and restore; a quarter of an hour
 	@PDM_TEST_STACK=1 $(BIN)/python -m pytest tests/stack -q -s -x
