@@ -25,6 +25,7 @@ from tests.session_at_work import WITHIN_S, drive, received
 pytestmark = pytest.mark.integration
 MESSAGES = 3_000
 FILTER, TOPIC = "factory/pumps/+/telemetry", "factory/pumps/pump-1/telemetry"
+ELSEWHERE = "factory/training/pump-1/training_data"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def test_thousands_of_messages_each_way_come_once_and_in_order(site: Site) -> No
         batch = received(session, 1)
         session.acknowledge(batch)
         taken += batch
-    session.publish("nowhere", b"")  # whose answer comes once the broker has taken the acknowledgements before it
+    session.publish(ELSEWHERE, b"")  # whose answer comes once the broker has taken the acknowledgements before it
     flushed = session.flush(WITHIN_S)
     session.close()
 
@@ -110,7 +111,7 @@ def test_what_was_not_acknowledged_comes_again_and_marked(site: Site) -> None:
         first.publish(TOPIC, payload)
     before = received(first, 20)
     first.acknowledge(before[:10])
-    first.publish("nowhere", b"")
+    first.publish(ELSEWHERE, b"")
     assert first.flush(WITHIN_S)
     first.close()
 
@@ -121,6 +122,17 @@ def test_what_was_not_acknowledged_comes_again_and_marked(site: Site) -> None:
 
     assert [message.payload for message in again] == numbers(20)[10:]
     assert all(message.dup for message in again)
+
+
+@needs_mosquitto
+def test_a_message_that_mosquittos_access_list_forbids_is_told_by_topic(tmp_path: Path) -> None:
+    with running_mosquitto(tmp_path / "site") as broker:
+        session = Session(broker.client(User.BRIDGE, tls=False), "pdm-bridge")
+        session.publish("nowhere", b"")
+
+        with pytest.raises(BrokerRefusedError, match="'nowhere'"):
+            drive(session, lambda: session.answered == 1)
+        session.close(0.0)
 
 
 def test_nothing_is_lost_when_the_broker_goes_down_in_the_middle_and_comes_back(site: Site) -> None:
