@@ -37,6 +37,19 @@ def flip(path: Path, content: bytes | None = None) -> bytes:
     return before
 
 
+def serving_one_beside_a_newer(
+    folder: Path, registered: Registered
+) -> tuple[Registry, ModelLoader, Manifest, Manifest]:
+    """A loader that serves a version, and another one that has been promoted since."""
+    registry, old = registered(folder / "registry")
+    _, new = registered(folder / "registry", note_txt=b"2")
+    loader = ModelLoader(registry)
+    registry.promote(old.version, **WHO_AND_WHY)
+    loader.follow(NOW_NS)
+    registry.promote(new.version, **WHO_AND_WHY)
+    return registry, loader, old, new
+
+
 def test_before_the_first_promotion_there_is_nothing_to_load(tmp_path: Path) -> None:
     loader = ModelLoader(Registry(tmp_path))
 
@@ -62,12 +75,7 @@ def test_a_promoted_version_is_taken_once_and_announced(tmp_path: Path, register
 def test_a_version_with_one_byte_changed_is_refused_once_and_the_old_one_serves(
     tmp_path: Path, registered: Registered
 ) -> None:
-    registry, old = registered(tmp_path / "registry")
-    _, new = registered(tmp_path / "registry", note_txt=b"2")
-    loader = ModelLoader(registry)
-    registry.promote(old.version, **WHO_AND_WHY)
-    loader.follow(NOW_NS)
-    registry.promote(new.version, **WHO_AND_WHY)
+    registry, loader, old, new = serving_one_beside_a_newer(tmp_path, registered)
     flip(registry.folder(new.version) / "health.onnx")
 
     status, again = loader.follow(NOW_NS), loader.follow(NOW_NS)
@@ -115,12 +123,7 @@ def test_a_version_that_served_before_tells_again_what_it_told(tmp_path: Path, r
 def test_a_version_that_fails_in_a_way_nobody_thought_of_is_refused_and_the_old_one_serves(
     tmp_path: Path, registered: Registered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry, old = registered(tmp_path / "registry")
-    _, new = registered(tmp_path / "registry", note_txt=b"2")
-    loader = ModelLoader(registry)
-    registry.promote(old.version, **WHO_AND_WHY)
-    loader.follow(NOW_NS)
-    registry.promote(new.version, **WHO_AND_WHY)
+    _, loader, old, _ = serving_one_beside_a_newer(tmp_path, registered)
 
     def fails(*_: object) -> None:
         raise RuntimeError("no memory for a tensor")
