@@ -29,8 +29,8 @@ NIGHT_LOAD: Final = 0.88
 _NIGHT_BELOW: Final = -0.5
 # a pump that stands still does not fail: no stop from here on
 _NO_STOP_AFTER: Final = 0.93
-_DAY_LEVELS: Final = 4_096
-_DECAY_READINGS: Final = 1_024
+DAY_LEVELS: Final = 4_096
+DECAY_READINGS: Final = 1_024
 # rows of `Duty.table`
 START, RUNNING, SPEED, RESISTANCE, RISE_C, RISE_DEVIATION_C, WARM_DEVIATION, STOPS_AT = range(8)
 
@@ -96,7 +96,7 @@ class Duty:
         # a remainder costs as much as a tenth of all the physics, and only pumps that do not wear need it
         within = step if len(step) and step.max() < horizon.min() else step % pumps.spread(horizon)
         # flat tables: an index for each axis would cost three times as much
-        slot, segment, cooling = own * self.slot.shape[1], own * self.table.shape[2], self.speed[own] * _DECAY_READINGS
+        slot, segment, cooling = own * self.slot.shape[1], own * self.table.shape[2], self.speed[own] * DECAY_READINGS
         slot, slot_readings, segment, cooling, begin, stride = pumps.spread(
             np.stack([slot, self.slot_readings[own], segment, cooling, *self.day[:, own]])
         )
@@ -104,8 +104,8 @@ class Duty:
         segments = Runs.of(place)
         rows = self.table.reshape(len(self.table), -1).take(place[segments.first], axis=1)
         age = within - segments.spread(rows[START].astype(np.int64))
-        decay = _decays().reshape(-1).take(cooling + np.minimum(age, _DECAY_READINGS - 1))
-        day = _sine().take((begin + (within * stride >> 16)) & (_DAY_LEVELS - 1))
+        decay = _decays().reshape(-1).take(cooling + np.minimum(age, DECAY_READINGS - 1))
+        day = _sine().take((begin + (within * stride >> 16)) & (DAY_LEVELS - 1))
         return segments.spread(rows), decay, day
 
 
@@ -146,7 +146,7 @@ def _demand(
     flow[:, 0], speed[:, 0] = 0.94 + 0.12 * drawn[:, 0, 3], 1.0
     flow, speed = np.repeat(flow, 2, axis=1), np.repeat(speed, 2, axis=1)
     begins = day[0][:, None] + start * day[1][:, None] // 2**16
-    night = (_sine()[begins % _DAY_LEVELS] < _NIGHT_BELOW) & (start > 0)
+    night = (_sine()[begins % DAY_LEVELS] < _NIGHT_BELOW) & (start > 0)
     flow = base * flow * speed * np.where(night, NIGHT_LOAD, 1.0)
     shut_off = machine.SHUT_OFF_HEAD * speed * speed
     return speed, (shut_off - machine.STATIC_HEAD) / (flow * flow) - machine.CURVE_FALL
@@ -165,7 +165,7 @@ def _thermal(
     current = machine.motor_current(machine.shaft_power(speed, flow, head, one), one)
     rise = machine.temperature_rise(current, none, none)
     steady, warm = np.where(running, rise, 0.0), running.astype(np.float64)
-    decay = _decays()[kind[:, None], np.minimum(readings, _DECAY_READINGS - 1)].astype(np.float64)
+    decay = _decays()[kind[:, None], np.minimum(readings, DECAY_READINGS - 1)].astype(np.float64)
     off_rise, off_warm = np.zeros_like(rise), np.zeros_like(rise)
     for segment in range(1, rise.shape[1]):
         before = segment - 1
@@ -176,21 +176,21 @@ def _thermal(
 
 def _day(seed: int, number: IntArray, generation: IntArray, paces: list[Pace]) -> IntArray:
     """Where in the table of the day each life begins, and how far a reading goes, in 2**-16 of a place; (2, p)."""
-    begin = uniforms(seed, Stream.DUTY, number, generation, 2**20)[:, 0] * _DAY_LEVELS
-    stride = [_DAY_LEVELS * 2**16 // pace.day_readings for pace in paces]
+    begin = uniforms(seed, Stream.DUTY, number, generation, 2**20)[:, 0] * DAY_LEVELS
+    stride = [DAY_LEVELS * 2**16 // pace.day_readings for pace in paces]
     return np.stack([begin.astype(np.int64), np.array(stride, dtype=np.int64)])
 
 
 @cache
 def _sine() -> Float32Array:
-    turns = [math.sin(2.0 * math.pi * (level + 0.5) / _DAY_LEVELS) for level in range(_DAY_LEVELS)]
+    turns = [math.sin(2.0 * math.pi * (level + 0.5) / DAY_LEVELS) for level in range(DAY_LEVELS)]
     return np.array(turns, dtype=np.float32)
 
 
 @cache
 def _decays() -> Float32Array:
     """exp(-age / time constant) for each speed and age in readings, shape (3, 1024); 0 at the last."""
-    table = [[math.exp(-age / pace.thermal_readings) for age in range(_DECAY_READINGS)] for pace in SPEEDS.values()]
+    table = [[math.exp(-age / pace.thermal_readings) for age in range(DECAY_READINGS)] for pace in SPEEDS.values()]
     for row in table:
         row[-1] = 0.0
     return np.array(table, dtype=np.float32)

@@ -45,7 +45,7 @@ class Unit(IntEnum):
 
 
 # mean and one standard deviation of an even spread: vibration in mm/s, the others relative to the rated pump
-_BUILT: Final = {
+BUILT: Final = {
     Unit.GAIN_X: (1.0, 0.07),
     Unit.GAIN_Y: (1.0, 0.07),
     Unit.GAIN_Z: (1.0, 0.07),
@@ -75,7 +75,7 @@ PULSATION: Final = np.float32(0.010)
 def build_units(seed: int, number: IntArray) -> Float32Array:
     """What each pump is like, shape (15, p), rows of `Unit`; number: (p,)."""
     drawn = np.concatenate([uniforms(seed, Stream.BUILD, number, 0, 2 + block) for block in range(2)], axis=1)
-    mean, deviation = np.array(list(_BUILT.values())).T[:, :, None]
+    mean, deviation = np.array(list(BUILT.values())).T[:, :, None]
     # sqrt(12): an even spread of unit deviation
     return np.asarray(mean + deviation * np.sqrt(12.0) * (drawn.T[: len(Unit)] - 0.5), dtype=np.float32)
 

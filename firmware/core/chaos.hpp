@@ -1,0 +1,27 @@
+// Disturbances that are no wear, by name, at random times that are known without looking back.
+#pragma once
+
+#include "draws.hpp"
+#include "reading.hpp"
+#include "settings.hpp"
+
+namespace pdm {
+
+/// Lets disturbances pass over a pump: `heatwave` 15 degrees more; `mechanical_spike` readings at 12 mm/s; `cavitation`
+/// pressure loss and broadband vibration; `voltage_drop` current up, speed and head down; `sensor_freeze` vibration stuck
+/// at 0. All is drawn from the life's own key: the same seed disturbs the same readings.
+class Chaos {
+  public:
+    /// Rules in force from reading `step` of the pump's life on.
+    void follow(const Settings& settings, uint32_t step);
+
+    /// What the rules do to one reading: its channels, and its `disturbance` (of several, the last rule's).
+    void pass_over(Reading& reading, const NoiseKey& key) const;
+
+  private:
+    ChaosRule rule_[DISTURBANCES] = {};
+    int rules_ = 0;
+    uint32_t since_ = 0;
+};
+
+}  // namespace pdm

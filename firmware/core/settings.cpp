@@ -1,0 +1,62 @@
+#include "settings.hpp"
+
+#include <string.h>
+
+namespace pdm {
+
+const char* const SPEED_NAMES[SPEEDS] = {"stress", "accelerated", "nominal"};
+const char* const MODE_NAMES[MODES] = {"inference", "data_collection"};
+
+namespace {
+
+constexpr uint8_t HEATWAVE = 0;
+constexpr uint8_t MECHANICAL_SPIKE = 1;
+
+bool valid(const ChaosRule& rule) {
+    if (rule.disturbance >= DISTURBANCES) return false;
+    return rule.always() ||
+           (rule.probability > 0.0 && rule.probability <= 1.0 && rule.readings >= 1 && rule.readings <= MAX_EPISODE_READINGS);
+}
+
+bool valid_chaos(const Settings& settings) {
+    uint32_t seen = 0;
+    if (settings.chaos_rules > DISTURBANCES) return false;
+    for (int index = 0; index < settings.chaos_rules; ++index) {
+        const ChaosRule& rule = settings.chaos[index];
+        if (!valid(rule) || (seen >> rule.disturbance & 1) != 0) return false;
+        seen |= 1U << rule.disturbance;
+    }
+    return true;
+}
+
+}  // namespace
+
+Settings usual_settings() {
+    Settings settings;
+    settings.chaos[0] = {MECHANICAL_SPIKE, 1.0 / 50.0, 1};
+    settings.chaos[1] = {HEATWAVE, 1.0 / 90.0, 40};
+    settings.chaos_rules = 2;
+    return settings;
+}
+
+bool valid(const Settings& settings) {
+    uint8_t wearing;
+    memcpy(&wearing, &settings.wearing, 1);  // read as a bool, another byte than 0 or 1 would be undefined behaviour
+    return static_cast<int>(settings.mode) < MODES && static_cast<int>(settings.speed) < SPEEDS && wearing <= 1 &&
+           settings.failure_mode >= IN_TURN && settings.failure_mode < FAILURE_MODES &&
+           (settings.interval_ms == 0 ||
+            (settings.interval_ms >= MIN_INTERVAL_MS && settings.interval_ms <= MAX_INTERVAL_MS)) &&
+           settings.repair_after_ms >= UNKNOWN_MS && settings.repair_after_ms <= MAX_REPAIR_AFTER_MS &&
+           valid_chaos(settings);
+}
+
+uint8_t chaos_at_work(const Settings& settings) {
+    uint8_t bits = 0;
+    if (settings.mode != Mode::INFERENCE) return bits;
+    for (int index = 0; index < settings.chaos_rules; ++index) {
+        bits = static_cast<uint8_t>(bits | 1U << settings.chaos[index].disturbance);
+    }
+    return bits;
+}
+
+}  // namespace pdm

@@ -1,0 +1,141 @@
+#include "twin.hpp"
+
+#include <math.h>
+
+#include "lifetimes.hpp"
+#include "parameters.hpp"
+
+namespace pdm {
+namespace {
+
+/// Wear that the last repair left of each mode.
+void left_by_repair(const Who& who, bool wearing, double (&residual)[FAILURE_MODES]) {
+    const double drawn = draw(who, Stream::REPAIR).uniform(0);
+    const Levels spread = draw(who, Stream::REPAIR, 1);
+    double worst = 0.0, greatest = 0.0;
+    if (who.generation > 0 && wearing) {
+        worst = WORST_REPAIR * fmax(1.5 * drawn - 0.5, 0.0);  // every third repair is perfect
+    }
+    for (int mode = 0; mode < FAILURE_MODES; ++mode) {
+        greatest = fmax(greatest, spread.uniform(mode));
+    }
+    for (int mode = 0; mode < FAILURE_MODES; ++mode) {
+        residual[mode] = worst * spread.uniform(mode) / greatest;
+    }
+}
+
+int8_t ending_mode(const Settings& settings, uint32_t generation) {
+    if (settings.failure_mode != IN_TURN) {
+        return settings.failure_mode;
+    }
+    return static_cast<int8_t>((uint64_t{settings.number} + generation + settings.seed % FAILURE_MODES) % FAILURE_MODES);
+}
+
+bool same_rules(const Settings& one, const Settings& other) {
+    bool same = one.mode == other.mode && one.chaos_rules == other.chaos_rules;
+    for (int index = 0; same && index < one.chaos_rules; ++index) {
+        const ChaosRule &a = one.chaos[index], &b = other.chaos[index];
+        same = a.disturbance == b.disturbance && a.probability == b.probability && a.readings == b.readings;
+    }
+    return same;
+}
+
+bool same_pump(const Settings& one, const Settings& other) {
+    return one.seed == other.seed && one.number == other.number && one.speed == other.speed &&
+           one.failure_mode == other.failure_mode && one.wearing == other.wearing;
+}
+
+}  // namespace
+
+void Twin::start(const Settings& settings, const Place& place) {
+    settings_ = settings;
+    place_ = place;
+    stood_still_ = 0;
+    unit_ = build_unit(settings.seed, settings.number);
+    live();
+    chaos_.follow(settings, place.step);
+}
+
+void Twin::change(const Settings& settings) {
+    if (!same_pump(settings, settings_)) {
+        start(settings);
+        return;
+    }
+    if (!same_rules(settings, settings_)) {
+        chaos_.follow(settings, place_.step);
+    }
+    settings_ = settings;
+}
+
+void Twin::repair() {
+    place_ = {place_.generation + 1, 0, UNKNOWN_MS};
+    stood_still_ = 0;
+    live();
+    chaos_.follow(settings_, 0);
+}
+
+/// Draw all that lasts for one life.
+void Twin::live() {
+    const Who who = {settings_.seed, settings_.number, place_.generation};
+    const Lifetime life = draw_lifetime(who, settings_.speed, ending_mode(settings_, place_.generation));
+    const Levels severity = draw(who, Stream::LIFE, 2), onset = draw(who, Stream::LIFE, 3);
+    double residual[FAILURE_MODES];
+    left_by_repair(who, settings_.wearing, residual);
+    for (int mode = 0; mode < FAILURE_MODES; ++mode) {
+        last_step_[mode] = settings_.wearing ? static_cast<float>(life.last_step[mode]) : HUGE_VALF;
+        severity_[mode] = static_cast<float>(0.94 + 0.12 * severity.uniform(mode));
+        onset_[mode] = static_cast<float>(0.3 + 0.2 * onset.uniform(mode));
+    }
+    life_readings_ = settings_.wearing ? life.readings : NEVER;
+    wear_.draw_paths(who, residual);
+    key_ = noise_key(who);
+    duty_.draw_segments(who, settings_.speed,
+                        settings_.wearing ? life.readings : PACES[static_cast<int>(settings_.speed)].max_readings);
+}
+
+uint32_t Twin::interval_ms() const {
+    return settings_.interval_ms > 0 ? settings_.interval_ms : PACES[static_cast<int>(settings_.speed)].interval_ms;
+}
+
+/// The greatest wear of the modes, the first mode that has it, and how much of its signature each shows.
+float Twin::most_worn(float step, int8_t* mode, float (&seen)[FAILURE_MODES]) const {
+    float most = -1.0f;
+    for (int8_t index = 0; index < FAILURE_MODES; ++index) {
+        const float worn = wear_.at(index, last_step_[index], step);
+        seen[index] = shown(worn, severity_[index], onset_[index]);
+        if (worn > most) {
+            most = worn;
+            *mode = index;
+        }
+    }
+    return most;
+}
+
+bool Twin::measure(Reading& reading) {
+    if (failed()) {
+        const bool ever = settings_.repair_after_ms != UNKNOWN_MS;
+        ++stood_still_;
+        if (!ever || int64_t{stood_still_} * interval_ms() < settings_.repair_after_ms) {
+            return false;
+        }
+        repair();
+    }
+    if (place_.generation > 0 && place_.last_maintenance_ms == UNKNOWN_MS && reading.dated == Dated::WALL_CLOCK) {
+        place_.last_maintenance_ms = reading.time_ms;
+    }
+    reading.life_step = place_.step;
+    reading.generation = place_.generation;
+    reading.last_maintenance_ms = place_.last_maintenance_ms;
+    reading.disturbance = NONE;
+    float seen[FAILURE_MODES], normal[DRAWS];
+    const float wear = most_worn(static_cast<float>(place_.step), &reading.failure_mode, seen);
+    reading.health_percent = static_cast<float>(100.0 * (1.0 - static_cast<double>(wear)));
+    reading.rul_ms = settings_.wearing ? int64_t{life_readings_ - 1 - place_.step} * interval_ms() : UNKNOWN_MS;
+    draw_normals(key_, place_.step, normal);
+    read_channels(seen, unit_, duty_.at(place_.step), normal, reading.channels);
+    chaos_.pass_over(reading, key_);
+    ++place_.step;
+    return true;
+}
+
+}  // namespace pdm
