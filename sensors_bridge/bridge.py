@@ -106,6 +106,7 @@ class Bridge:
             kept += self._quarantine(self._store(rows))
         parts.announcer.announce(parts.session, kept)
         parts.session.acknowledge(parts.deliveries.settle(batch))
+        self._parts.metrics.passed_over.inc(decoded.passed_over)
         self._count(batch, kept)
 
     def _quarantine(self, rejections: list[Rejection]) -> list[Rejection]:

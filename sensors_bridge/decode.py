@@ -9,7 +9,7 @@ from typing import Final
 from pdm_platform.contract.errors import PayloadError, TopicError
 from pdm_platform.contract.intake import DeviceClock, IntakeLimits, accept_reading
 from pdm_platform.contract.measurements import PUMP_ALARM, PUMP_LABELS, PUMP_PREDICTION, PUMP_TELEMETRY, Measurement
-from pdm_platform.contract.payloads import Alarm, Labelled, Prediction, Telemetry, decode
+from pdm_platform.contract.payloads import Alarm, DeviceStatus, Labelled, Prediction, Telemetry, decode
 from pdm_platform.contract.topics import Address, Kind, Topics
 from pdm_platform.runtime.mqtt import Message
 from sensors_bridge.event_time import InferenceTimes
@@ -84,10 +84,11 @@ class Rows:
 
 @dataclass(slots=True)
 class Decoded:
-    """What came of one batch. Messages on the platform's own topics are in neither."""
+    """What came of one batch. passed_over: messages that the contract knows and the store does not keep."""
 
     rows: list[Rows]
     rejected: list[Rejection]
+    passed_over: int = 0
 
 
 class Decoder:
@@ -107,6 +108,7 @@ class Decoder:
             for kind, measurement in _STORED.items()
         }
         rejected = []
+        passed_over = 0
         for message in batch:
             try:
                 address = self._parse(message.topic)
@@ -114,9 +116,12 @@ class Decoder:
                     self._add_reading(rows[address.kind], address, message)
                 elif address.kind in _STORED:
                     self._add_inference(rows[address.kind], address, message)
+                else:
+                    _check(address, message)
+                    passed_over += 1
             except PayloadError as error:
                 rejected.append(Rejection(message, _cause(error), error.what))
-        return Decoded([found for found in rows.values() if found.payloads], rejected)
+        return Decoded([found for found in rows.values() if found.payloads], rejected, passed_over)
 
     def _add_reading(self, rows: Rows, address: Address, message: Message) -> None:
         reading, time_ns = accept_reading(
@@ -143,9 +148,19 @@ class Decoder:
     def _add_inference(self, rows: Rows, address: Address, message: Message) -> None:
         payload: Prediction | Alarm
         payload = decode(Alarm, message.payload) if address.kind is Kind.ALARM else decode(Prediction, message.payload)
-        if payload.device_id != address.device_id:
-            raise PayloadError(f"device_id {payload.device_id!r} is not the topic's {address.device_id!r}")
+        _require_the_topics(address, payload.device_id)
         rows.add(payload, self._inference_times.time_ns(payload, message), message)
+
+
+def _check(address: Address, message: Message) -> None:
+    """A status must be right, so that whoever reads it there can rely on it. A command is for its device to judge."""
+    if address.kind is Kind.STATUS and message.payload:  # without payload it takes the retained one back
+        _require_the_topics(address, decode(DeviceStatus, message.payload).device_id)
+
+
+def _require_the_topics(address: Address, device_id: str) -> None:
+    if device_id != address.device_id:
+        raise PayloadError(f"device_id {device_id!r} is not the topic's {address.device_id!r}")
 
 
 def _cause(error: PayloadError) -> Cause:

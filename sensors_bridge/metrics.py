@@ -36,6 +36,9 @@ class Metrics:
             self.quarantined.labels(cause)
         for kind in ("known", "undecidable"):
             self.duplicates.labels(kind)
+        self.passed_over = Counter(
+            "pdm_bridge_passed_over", "Messages that the contract knows and the store does not keep", registry=registry
+        )
         self.missing = Gauge(
             "pdm_bridge_missing_readings", "Holes in measurement_id since the start", ["device_id"], registry=registry
         )

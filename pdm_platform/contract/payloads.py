@@ -1,12 +1,13 @@
 """JSON payloads, validated while they are decoded (msgspec). Unknown fields are carried past, never an error."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from pdm_platform.contract.channels import CHANNELS
 from pdm_platform.contract.errors import PayloadError
+from pdm_platform.contract.failure_modes import Disturbance, FailureMode
 from pdm_platform.contract.states import State
 from pdm_platform.contract.topics import DEVICE_ID_PATTERN
 
@@ -18,6 +19,7 @@ Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
 Hours = Annotated[float, Meta(ge=0.0)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Vibration = Annotated[float, _RANGE["vibration_rms"]]
+_FAILURE_MODE_PATTERN = rf"^({'|'.join(FailureMode)}|drawn|in_turn)\Z"
 
 
 # gc=False: the collector need not look at what comes thousands of times a second and cannot hold a cycle
@@ -51,6 +53,80 @@ class Labelled(Telemetry, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     rul_hours: Hours | None = None
     sensor_fault: ShortText | None = None
     disturbance: ShortText | None = None
+
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+DeviceMode = Literal["inference", "data_collection"]
+
+
+class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a device tells of itself. Retained; the broker publishes its last will, with online false, in its name.
+
+    measurement_id: of its newest reading. waiting: readings that the broker does not have yet. dropped, torn, undated,
+    skipped: readings that were lost, by cause. link: "ok" or why the last connection ended. chaos: of Disturbance, what
+    may pass over its twin. command: "ok" or what was wrong with the last one.
+    """
+
+    device_id: DeviceId
+    online: bool
+    firmware: ShortText | None = None
+    mode: DeviceMode | None = None
+    uptime_s: Count | None = None
+    timestamp: ShortText | int | float | None = None
+    clock_set: bool | None = None
+    power_ups: Count | None = None
+    measurement_id: SequenceNumber | None = None
+    waiting: Count | None = None
+    dropped: Count | None = None
+    torn: Count | None = None
+    undated: Count | None = None
+    skipped: Count | None = None
+    reconnects: Count | None = None
+    link: ShortText | None = None
+    sensors: ShortText | None = None
+    speed: ShortText | None = None
+    generation: Count | None = None
+    chaos: tuple[ShortText, ...] | None = None
+    command: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class ChaosRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A disturbance that begins with `probability` at each reading and lasts `readings`; on always without the two."""
+
+    name: Disturbance
+    probability: Annotated[float, Meta(gt=0.0, le=1.0)] | UnsetType = UNSET
+    readings: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.probability is UNSET) is not (self.readings is UNSET):
+            raise ValueError("`probability` and `readings` stand together or not at all")
+
+
+class DeviceCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a device is told. A field that is left out changes nothing; null takes a setting back to its default.
+
+    seed, number: which pump the twin is. repair: a new life now. report: a status now.
+    """
+
+    mode: DeviceMode | UnsetType = UNSET
+    seed: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    number: Annotated[int, Meta(ge=0, le=2**32 - 1)] | UnsetType = UNSET
+    speed: Literal["stress", "accelerated", "nominal"] | UnsetType = UNSET
+    failure_mode: Annotated[str, Meta(pattern=_FAILURE_MODE_PATTERN)] | UnsetType = UNSET
+    wearing: bool | UnsetType = UNSET
+    interval_s: Annotated[float, Meta(ge=0.05, le=3_600.0)] | UnsetType | None = UNSET
+    repair_after_s: Annotated[float, Meta(ge=0.0, le=1e9)] | UnsetType | None = UNSET
+    chaos: tuple[ChaosRule, ...] | UnsetType = UNSET
+    repair: bool | UnsetType = UNSET
+    report: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if all(getattr(self, field) is UNSET for field in self.__struct_fields__):
+            raise ValueError("the command has no field")
+        if isinstance(self.seed, int) and self.seed >= 2**64:  # msgspec has no bounds beyond 63 bits
+            raise ValueError("`seed` is more than 2**64 - 1")
+        if isinstance(self.chaos, tuple) and len({rule.name for rule in self.chaos}) < len(self.chaos):
+            raise ValueError("`chaos` names a disturbance twice")
 
 
 class StateProbabilities(msgspec.Struct, frozen=True, gc=False):
@@ -138,7 +214,10 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
 P = TypeVar("P", bound=msgspec.Struct)
 _DECODERS: dict[type[msgspec.Struct], msgspec.json.Decoder[msgspec.Struct]] = {
     kind: msgspec.json.Decoder(kind)
-    for kind in (Telemetry, Labelled, Prediction, Alarm, ModelPointer, ModelStatus, Rejected)
+    for kind in (
+        *(Telemetry, Labelled, Prediction, Alarm, DeviceStatus, DeviceCommand),
+        *(ModelPointer, ModelStatus, Rejected),
+    )
 }
 _ENCODER = msgspec.json.Encoder()
 

@@ -19,12 +19,14 @@ class Kind(StrEnum):
     TRAINING = "training_data"
     PREDICTION = "predictions"
     ALARM = "alarms"
+    STATUS = "status"
+    COMMAND = "command"
     MODEL_PRODUCTION = "platform/models/production"
     MODEL_STATUS = "platform/models/status"
     REJECTED = "platform/rejected"
 
 
-_PUMP_KINDS = {kind.value: kind for kind in (Kind.TELEMETRY, Kind.PREDICTION, Kind.ALARM)}
+_PUMP_KINDS = {kind.value: kind for kind in (Kind.TELEMETRY, Kind.PREDICTION, Kind.ALARM, Kind.STATUS, Kind.COMMAND)}
 _PLATFORM_KINDS = {kind.value: kind for kind in (Kind.MODEL_PRODUCTION, Kind.MODEL_STATUS, Kind.REJECTED)}
 
 

@@ -1,7 +1,7 @@
 """Who may do what at Mosquitto: its access list and its password file, both as text.
 
-The rule: a service reads and writes the topics it works with, a device writes its own readings and reads what is said
-of it, people read everything. Nobody else gets in.
+The rule: a service reads and writes the topics it works with, a device writes its own readings and status and reads
+what is said of it and to it, people read everything and command devices. Nobody else gets in.
 """
 
 import base64
@@ -61,7 +61,7 @@ def user_grants(topics: Topics) -> dict[User, Grant]:
         User.INFERENCE: Grant(reads=(telemetry, pointer), writes=(predictions, alarms, status)),
         User.DAGSTER: Grant(writes=(training, pointer)),
         User.SIMULATOR: Grant(writes=(telemetry, training)),
-        User.OPERATOR: Grant(reads=(topics.everything, "$SYS/#")),
+        User.OPERATOR: Grant(reads=(topics.everything, "$SYS/#"), writes=(topics.every(Kind.COMMAND),)),
         User.HEALTH: Grant(reads=(_BROKER_UPTIME,)),
     }
 
@@ -70,7 +70,10 @@ def role_grant(role: Role, topics: Topics) -> Grant:
     """What an account has beyond what the pattern lines give to every name: nothing for a device."""
     predictions, alarms = topics.every(Kind.PREDICTION), topics.every(Kind.ALARM)
     if role is Role.GATEWAY:
-        return Grant(reads=(predictions, alarms), writes=(topics.every(Kind.TELEMETRY),))
+        return Grant(
+            reads=(predictions, alarms, topics.every(Kind.COMMAND)),
+            writes=(topics.every(Kind.TELEMETRY), topics.every(Kind.STATUS)),
+        )
     return Grant(reads=(topics.everything,)) if role is Role.READER else Grant()
 
 
@@ -89,7 +92,8 @@ def acl_text(topics: Topics, roles: Mapping[str, Role] | None = None) -> str:
             silenced = [f"topic deny {_branch_of(topics, name)}"] if role is Role.READER else []
             lines += [f"# {role}", f"user {name}", *silenced, *grants, ""]
     device = Grant(
-        reads=(_own(topics, Kind.PREDICTION), _own(topics, Kind.ALARM)), writes=(_own(topics, Kind.TELEMETRY),)
+        reads=tuple(_own(topics, kind) for kind in (Kind.PREDICTION, Kind.ALARM, Kind.COMMAND)),
+        writes=(_own(topics, Kind.TELEMETRY), _own(topics, Kind.STATUS)),
     )
     lines += ["# every device: below its own name", *_lines("pattern", device)]
     return "\n".join(lines) + "\n"

@@ -10,7 +10,7 @@ from pdm_platform.deployment.vault import SecretsError, Vault
 
 # for people: what it opens, as whom, in which file
 _FOR_PEOPLE: Final = (
-    ("MQTT, reads everything", User.OPERATOR.value, MQTT_PASSWORD_FILES[User.OPERATOR]),
+    ("MQTT, reads everything, commands devices", User.OPERATOR.value, MQTT_PASSWORD_FILES[User.OPERATOR]),
     ("Grafana", "admin", "operator/grafana-admin-password"),
     ("InfluxDB, read only", "", "operator/store-token"),
 )

@@ -30,7 +30,7 @@ def add(
 ) -> None:
     """Make an account and print its password, this once. The broker lets it in about two seconds later.
 
-    A device publishes its own readings and reads its own predictions and alarms, nothing else.
+    A device publishes its own readings and status and reads its own predictions, alarms and commands, nothing else.
     """
     accounts, settings = _accounts()
     account = accounts.add(device_id, role, rotate=rotate)

@@ -25,17 +25,18 @@ pytestmark = [pytest.mark.integration, needs_mosquitto]
 ROOT = "plant-7/north"
 TELEMETRY, TRAINING = f"{ROOT}/pumps/pump-1/telemetry", f"{ROOT}/training/pump-1/training_data"
 PREDICTION, ALARM = f"{ROOT}/pumps/pump-1/predictions", f"{ROOT}/pumps/pump-1/alarms"
-POINTER, STATUS = f"{ROOT}/platform/models/production", f"{ROOT}/platform/models/status"
+STATUS, COMMAND = f"{ROOT}/pumps/pump-1/status", f"{ROOT}/pumps/pump-1/command"
+POINTER, MODEL_STATUS = f"{ROOT}/platform/models/production", f"{ROOT}/platform/models/status"
 REJECTED = f"{ROOT}/platform/rejected"
-CONTRACT = {TELEMETRY, TRAINING, PREDICTION, ALARM, POINTER, STATUS, REJECTED}
+CONTRACT = {TELEMETRY, TRAINING, PREDICTION, ALARM, STATUS, COMMAND, POINTER, MODEL_STATUS, REJECTED}
 UNKNOWN = {f"{ROOT}/pumps/pump-1/other", f"{ROOT}/platform/other", "elsewhere/pumps/pump-1/telemetry"}
 
 MAY_WRITE: dict[str, set[str]] = {
     User.BRIDGE: {REJECTED, TELEMETRY, TRAINING},
-    User.INFERENCE: {PREDICTION, ALARM, STATUS},
+    User.INFERENCE: {PREDICTION, ALARM, MODEL_STATUS},
     User.DAGSTER: {TRAINING, POINTER},
     User.SIMULATOR: {TELEMETRY, TRAINING},
-    User.OPERATOR: set(),
+    User.OPERATOR: {COMMAND},
     User.HEALTH: set(),
 }
 MAY_READ: dict[str, set[str]] = {
@@ -68,12 +69,14 @@ def let_through(broker: Mosquitto, settings: PlatformSettings, topics: Sequence[
 
 def publish_everything(broker: Mosquitto) -> None:
     """One message on each topic of the contract, each by a user that may."""
-    for user, topics in MAY_WRITE.items():
+    with account(broker, "speaks-for-pump-1", Role.GATEWAY) as gateway:
         # not over TLS, where a second connection of this account would end the first
-        with connected(broker.client(user, tls=False), client_id="publisher") as client:
-            for topic in topics:
-                client.link.publish(topic, b"for those who may read it")
-            assert client.link.flush(5.0)
+        services = [(broker.client(user, tls=False), topics) for user, topics in MAY_WRITE.items()]
+        for settings, topics in [*services, (gateway, {STATUS})]:
+            with connected(settings, client_id="publisher") as client:
+                for topic in topics:
+                    client.link.publish(topic, b"for those who may read it")
+                assert client.link.flush(5.0)
 
 
 def received(broker: Mosquitto, settings: PlatformSettings, *subscriptions: str) -> set[str]:
@@ -124,20 +127,22 @@ def test_only_people_read_the_broker_s_own_figures_and_the_health_check_its_upti
 # -- devices and other accounts
 
 
-def test_a_device_publishes_its_own_readings_and_nothing_else(broker: Mosquitto) -> None:
-    own = [f"{ROOT}/pumps/pump-9/{kind}" for kind in ("telemetry", "predictions", "alarms", "other")]
+def test_a_device_publishes_its_own_readings_and_status_and_nothing_else(broker: Mosquitto) -> None:
+    kinds = ("telemetry", "predictions", "alarms", "status", "command", "other")
+    own = [f"{ROOT}/pumps/pump-9/{kind}" for kind in kinds]
     training = f"{ROOT}/training/pump-9/training_data"
 
     with account(broker, "pump-9") as settings:
         through = let_through(broker, settings, [*own, training, *CONTRACT, *UNKNOWN])
 
-    assert through == {f"{ROOT}/pumps/pump-9/telemetry"}
+    assert through == {f"{ROOT}/pumps/pump-9/telemetry", f"{ROOT}/pumps/pump-9/status"}
 
 
-def test_a_device_reads_what_is_said_of_it_and_nothing_else(broker: Mosquitto) -> None:
+def test_a_device_reads_what_is_said_of_it_and_to_it_and_nothing_else(broker: Mosquitto) -> None:
     with account(broker, "pump-1") as own, account(broker, "pump-2") as other:
-        assert received(broker, own, "#", f"{ROOT}/pumps/+/predictions") == {PREDICTION, ALARM}
-        assert received(broker, other, "#", f"{ROOT}/pumps/+/predictions", PREDICTION, TRAINING, POINTER) == set()
+        assert received(broker, own, "#", f"{ROOT}/pumps/+/predictions") == {PREDICTION, ALARM, COMMAND}
+        every_filter = ("#", f"{ROOT}/pumps/+/predictions", PREDICTION, COMMAND, TRAINING, POINTER)
+        assert received(broker, other, *every_filter) == set()
 
 
 def test_a_name_with_the_dots_and_dashes_of_the_contract_has_its_own_branch(broker: Mosquitto) -> None:
@@ -149,8 +154,8 @@ def test_a_name_with_the_dots_and_dashes_of_the_contract_has_its_own_branch(brok
 
 def test_a_gateway_speaks_for_every_pump_and_hears_what_is_said_of_them(broker: Mosquitto) -> None:
     with account(broker, "gateway-1", Role.GATEWAY) as settings:
-        assert let_through(broker, settings, [*CONTRACT, *UNKNOWN]) == {TELEMETRY}
-        assert received(broker, settings, "#") == {PREDICTION, ALARM}
+        assert let_through(broker, settings, [*CONTRACT, *UNKNOWN]) == {TELEMETRY, STATUS}
+        assert received(broker, settings, "#") == {PREDICTION, ALARM, COMMAND}
 
 
 def test_a_reader_hears_everything_and_says_nothing(broker: Mosquitto) -> None:

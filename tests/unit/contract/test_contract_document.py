@@ -8,7 +8,18 @@ import pytest
 from pdm_platform.contract.channels import CHANNEL_NAMES, CHANNELS, Channel
 from pdm_platform.contract.failure_modes import ISO_14224_CODES, Disturbance, SensorFault
 from pdm_platform.contract.measurements import MEASUREMENTS, PUMP_LABELS, PUMP_TELEMETRY, Measurement
-from pdm_platform.contract.payloads import Alarm, Labelled, ModelPointer, ModelStatus, Prediction, Rejected, Telemetry
+from pdm_platform.contract.payloads import (
+    Alarm,
+    ChaosRule,
+    DeviceCommand,
+    DeviceStatus,
+    Labelled,
+    ModelPointer,
+    ModelStatus,
+    Prediction,
+    Rejected,
+    Telemetry,
+)
 from pdm_platform.contract.states import STATES
 from pdm_platform.contract.topics import Kind, Topics
 from pdm_platform.core.alarms import (
@@ -47,7 +58,13 @@ def test_a_topic_is_in_the_document(kind: Kind) -> None:
     assert topic in rows(section("Topics"))
 
 
-@pytest.mark.parametrize("kind", [Telemetry, Labelled, Prediction, Alarm, ModelPointer, ModelStatus, Rejected])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(Telemetry, Labelled, Prediction, Alarm, DeviceStatus, DeviceCommand, ChaosRule),
+        *(ModelPointer, ModelStatus, Rejected),
+    ],
+)
 def test_the_fields_of_a_payload_are_those_in_the_document(kind: type[msgspec.Struct]) -> None:
     described = dict(rows(section(kind.__name__)))
     inherited = set(Telemetry.__struct_fields__) if kind is Labelled else set(CHANNEL_NAMES)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pdm_platform.contract.errors import TopicError
 from pdm_platform.contract.topics import Address, Kind, Topics
 
-PUMP_KINDS = (Kind.TELEMETRY, Kind.TRAINING, Kind.PREDICTION, Kind.ALARM)
+PUMP_KINDS = (Kind.TELEMETRY, Kind.TRAINING, Kind.PREDICTION, Kind.ALARM, Kind.STATUS, Kind.COMMAND)
 PLATFORM_KINDS = (Kind.MODEL_PRODUCTION, Kind.MODEL_STATUS, Kind.REJECTED)
 DEVICE_IDS = st.from_regex(r"\A[A-Za-z0-9._-]{1,64}\Z")
 ROOTS = st.from_regex(r"\A[A-Za-z0-9._-]{1,10}(/[A-Za-z0-9._-]{1,10}){0,2}\Z")
@@ -25,6 +25,8 @@ def test_topics_are_those_that_devices_were_told() -> None:
     assert topics.of(Kind.TRAINING, "pump-001") == "factory/training/pump-001/training_data"
     assert topics.of(Kind.PREDICTION, "pump-001") == "factory/pumps/pump-001/predictions"
     assert topics.of(Kind.ALARM, "pump-001") == "factory/pumps/pump-001/alarms"
+    assert topics.of(Kind.STATUS, "pump-001") == "factory/pumps/pump-001/status"
+    assert topics.of(Kind.COMMAND, "pump-001") == "factory/pumps/pump-001/command"
     assert topics.of(Kind.MODEL_PRODUCTION) == "factory/platform/models/production"
     assert topics.of(Kind.MODEL_STATUS) == "factory/platform/models/status"
     assert topics.of(Kind.REJECTED) == "factory/platform/rejected"

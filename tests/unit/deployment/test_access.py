@@ -28,15 +28,27 @@ SERVICES = {
     ],
     "pdm-dagster": ["write R/training/+/training_data", "write R/platform/models/production"],
     "pdm-simulator": ["write R/pumps/+/telemetry", "write R/training/+/training_data"],
-    "pdm-operator": ["read R/#", "read $SYS/#"],
+    "pdm-operator": ["read R/#", "read $SYS/#", "write R/pumps/+/command"],
     "pdm-health": ["read $SYS/broker/uptime"],
 }
 ROLES = {
     Role.DEVICE: [],
-    Role.GATEWAY: ["read R/pumps/+/predictions", "read R/pumps/+/alarms", "write R/pumps/+/telemetry"],
+    Role.GATEWAY: [
+        "read R/pumps/+/predictions",
+        "read R/pumps/+/alarms",
+        "read R/pumps/+/command",
+        "write R/pumps/+/telemetry",
+        "write R/pumps/+/status",
+    ],
     Role.READER: ["deny R/pumps/one/#", "read R/#"],
 }
-EVERY_DEVICE = ["read R/pumps/%u/predictions", "read R/pumps/%u/alarms", "write R/pumps/%u/telemetry"]
+EVERY_DEVICE = [
+    "read R/pumps/%u/predictions",
+    "read R/pumps/%u/alarms",
+    "read R/pumps/%u/command",
+    "write R/pumps/%u/telemetry",
+    "write R/pumps/%u/status",
+]
 
 
 def rules(text: str) -> tuple[dict[str, list[str]], list[str]]:

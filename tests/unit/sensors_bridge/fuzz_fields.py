@@ -112,6 +112,16 @@ def _moment(value: Any) -> Any:
     return value
 
 
+def _mode(value: Any) -> str:
+    _reject_unless(value in ("inference", "data_collection"))
+    return str(value)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    _reject_unless(type(value) is list)
+    return tuple(map(_text(), value))
+
+
 def _device(value: Any) -> str:
     _reject_unless(type(value) is str and _DEVICE.fullmatch(value) is not None)
     return str(value)
@@ -183,6 +193,24 @@ _SPECS: Final[dict[str, tuple[dict[str, Check], dict[str, Check]]]] = {
             **dict.fromkeys(("failure_mode", "sensor_fault"), _SHORT),
             **dict.fromkeys(("failure_mode_probability", "sensor_fault_probability"), _or_null(_float(0, 1))),
             **dict.fromkeys(("novel", "provisional"), _flag),
+        },
+    ),
+    "device_status": (
+        {"device_id": _device, "online": _flag},
+        {
+            "mode": _or_null(_mode),
+            "timestamp": _or_null(_moment),
+            "clock_set": _or_null(_flag),
+            "chaos": _or_null(_names),
+            "command": _or_null(_text(500)),
+            **dict.fromkeys(("firmware", "link", "sensors", "speed"), _SHORT),
+            **dict.fromkeys(
+                (
+                    *("uptime_s", "power_ups", "measurement_id", "waiting", "dropped", "torn", "undated", "skipped"),
+                    *("reconnects", "generation"),
+                ),
+                _NUMBER,
+            ),
         },
     ),
     "pump_alarm": (

@@ -69,10 +69,16 @@ def _within(time_ns: int, received_ns: int, oldest_ns: int) -> int:
 
 
 def verdict(topic: str, payload: bytes, received_ns: int, *, retained: bool) -> Point | None:
-    """The point that must be stored; None for the platform's own topics. Raises Rejected."""
+    """The point that must be stored; None for what the contract knows and the store does not keep. Raises Rejected."""
     if topic in _OWN:
         return None
     match topic.split("/"):
+        case ["factory", "pumps", device_id, "command"] if _DEVICE.fullmatch(device_id):
+            return None
+        case ["factory", "pumps", device_id, "status"] if _DEVICE.fullmatch(device_id):
+            if payload and fields_of("device_status", payload)["device_id"] != device_id:
+                raise Rejected("device")
+            return None
         case ["factory", branch, device_id, leaf] if (branch, leaf) in _BRANCHES and _DEVICE.fullmatch(device_id):
             measurement = _BRANCHES[branch, leaf]
         case _:

@@ -166,6 +166,17 @@ def test_the_platforms_own_topics_are_neither_stored_nor_rejected() -> None:
     assert rows_of(*[message(topic, b"anything") for topic in topics]) == []
 
 
+def test_a_status_and_a_command_are_passed_over_and_counted() -> None:
+    status, command = "factory/pumps/pump-001/status", "factory/pumps/pump-001/command"
+    online = b'{"device_id": "pump-001", "online": true, "timestamp": 5}'
+    statuses = [message(status, online, retain=True), message(status, b"")]
+    commands = [message(command, payload) for payload in (b'{"report": true}', b"for the device to refuse", b"")]
+
+    decoded = decoder().decode([*statuses, *commands, message("factory/platform/rejected", b"anything")])
+
+    assert (decoded.rows, decoded.rejected, decoded.passed_over) == ([], [], 6)
+
+
 @pytest.mark.parametrize(
     ("topic", "payload", "changes", "cause", "reason"),
     [
@@ -183,6 +194,8 @@ def test_the_platforms_own_topics_are_neither_stored_nor_rejected() -> None:
         (TELEMETRY, reading(timestamp="yesterday"), {}, Cause.TIME, "'yesterday' is not ISO 8601"),
         (TELEMETRY, reading(), {"retain": True}, Cause.TIME, "retained"),
         ("factory/training/pump-001/training_data", reading(), {}, Cause.PAYLOAD, "ground_truth"),
+        ("factory/pumps/pump-001/status", b'{"device_id": "pump-001"}', {}, Cause.PAYLOAD, "`online`"),
+        ("factory/pumps/pump-001/status", b'{"device_id": "p", "online": true}', {}, Cause.DEVICE, "the topic's"),
         ("factory/pumps/pump-001/predictions", prediction(device_id="p"), {}, Cause.DEVICE, "the topic's 'pump-001'"),
         (
             "factory/pumps/pump-001/predictions",

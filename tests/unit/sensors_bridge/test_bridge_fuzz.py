@@ -64,7 +64,7 @@ class Expected:
             self._reject(message, rejected.cause)
             return
         if point is None:
-            self.fates["the platform's own"] += 1
+            self.fates["passed over"] += 1
         else:
             self._store(message, point)
 
