@@ -37,8 +37,9 @@ class Flash {
 /// The way to the broker, MQTT at QoS 1. When to try again is the device's business, not the link's.
 class Link {
   public:
-    /// Begin to connect, with the last will set. The outcome comes as Device::connected or Device::disconnected.
-    virtual void connect() = 0;
+    /// Begin to connect, with this last will, retained. The outcome comes later, as Device::connected or
+    /// Device::disconnected. What an earlier attempt left is given up.
+    virtual void connect(const char* will_topic, const char* will_payload, size_t will_bytes) = 0;
     /// Hand over one message. Returns the id under which the broker's acknowledgement comes through
     /// Device::acknowledged, or REFUSED where the link cannot take it now.
     virtual int32_t publish(const char* topic, const char* payload, size_t bytes, bool retained) = 0;

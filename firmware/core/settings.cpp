@@ -14,8 +14,9 @@ constexpr uint8_t MECHANICAL_SPIKE = 1;
 
 bool valid(const ChaosRule& rule) {
     if (rule.disturbance >= DISTURBANCES) return false;
-    return rule.always() ||
-           (rule.probability > 0.0 && rule.probability <= 1.0 && rule.readings >= 1 && rule.readings <= MAX_EPISODE_READINGS);
+    if (rule.always()) return true;
+    return rule.probability > 0.0 && rule.probability <= 1.0 && rule.readings >= 1 &&
+           rule.readings <= MAX_EPISODE_READINGS;
 }
 
 bool valid_chaos(const Settings& settings) {
@@ -57,6 +58,24 @@ uint8_t chaos_at_work(const Settings& settings) {
         bits = static_cast<uint8_t>(bits | 1U << settings.chaos[index].disturbance);
     }
     return bits;
+}
+
+bool operator==(const ChaosRule& one, const ChaosRule& other) {
+    return one.disturbance == other.disturbance && one.probability == other.probability && one.readings == other.readings;
+}
+
+bool same_chaos(const Settings& one, const Settings& other) {
+    bool same = one.mode == other.mode && one.chaos_rules == other.chaos_rules;
+    for (int index = 0; same && index < one.chaos_rules; ++index) {
+        same = one.chaos[index] == other.chaos[index];
+    }
+    return same;
+}
+
+bool operator==(const Settings& one, const Settings& other) {
+    return same_chaos(one, other) && one.seed == other.seed && one.number == other.number && one.speed == other.speed &&
+           one.failure_mode == other.failure_mode && one.wearing == other.wearing &&
+           one.interval_ms == other.interval_ms && one.repair_after_ms == other.repair_after_ms;
 }
 
 }  // namespace pdm

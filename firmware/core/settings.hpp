@@ -22,6 +22,7 @@ struct ChaosRule {
 
     bool always() const { return probability == 0.0; }
 };
+bool operator==(const ChaosRule& one, const ChaosRule& other);
 constexpr uint32_t MAX_EPISODE_READINGS = 100000;
 constexpr uint32_t MIN_INTERVAL_MS = 50;
 constexpr uint32_t MAX_INTERVAL_MS = 3600000;
@@ -44,6 +45,8 @@ struct Settings {
     ChaosRule chaos[DISTURBANCES] = {};
     uint8_t chaos_rules = 0;
 };
+bool same_chaos(const Settings& one, const Settings& other);
+bool operator==(const Settings& one, const Settings& other);
 
 /// What a device starts with: now and then a spike of vibration and a heatwave.
 Settings usual_settings();

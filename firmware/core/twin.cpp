@@ -31,21 +31,19 @@ int8_t ending_mode(const Settings& settings, uint32_t generation) {
     return static_cast<int8_t>((uint64_t{settings.number} + generation + settings.seed % FAILURE_MODES) % FAILURE_MODES);
 }
 
-bool same_rules(const Settings& one, const Settings& other) {
-    bool same = one.mode == other.mode && one.chaos_rules == other.chaos_rules;
-    for (int index = 0; same && index < one.chaos_rules; ++index) {
-        const ChaosRule &a = one.chaos[index], &b = other.chaos[index];
-        same = a.disturbance == b.disturbance && a.probability == b.probability && a.readings == b.readings;
-    }
-    return same;
-}
-
-bool same_pump(const Settings& one, const Settings& other) {
-    return one.seed == other.seed && one.number == other.number && one.speed == other.speed &&
-           one.failure_mode == other.failure_mode && one.wearing == other.wearing;
-}
+uint32_t with_word(uint32_t hash, uint32_t word) { return (hash ^ word) * 16777619u; }
 
 }  // namespace
+
+// FNV-1a (Fowler, Noll, Vo), over words
+uint32_t Twin::fingerprint(const Settings& settings) {
+    uint32_t hash = with_word(2166136261u, static_cast<uint32_t>(settings.seed));
+    hash = with_word(with_word(hash, static_cast<uint32_t>(settings.seed >> 32)), settings.number);
+    const uint32_t kind = static_cast<uint32_t>(settings.speed) << 16 | static_cast<uint32_t>(settings.wearing) << 8 |
+                          static_cast<uint8_t>(settings.failure_mode);
+    hash = with_word(hash, kind);
+    return hash != 0 ? hash : 1;
+}
 
 void Twin::start(const Settings& settings, const Place& place) {
     settings_ = settings;
@@ -57,11 +55,11 @@ void Twin::start(const Settings& settings, const Place& place) {
 }
 
 void Twin::change(const Settings& settings) {
-    if (!same_pump(settings, settings_)) {
+    if (fingerprint(settings) != fingerprint(settings_)) {
         start(settings);
         return;
     }
-    if (!same_rules(settings, settings_)) {
+    if (!same_chaos(settings, settings_)) {
         chaos_.follow(settings, place_.step);
     }
     settings_ = settings;
@@ -123,6 +121,7 @@ bool Twin::measure(Reading& reading) {
     if (place_.generation > 0 && place_.last_maintenance_ms == UNKNOWN_MS && reading.dated == Dated::WALL_CLOCK) {
         place_.last_maintenance_ms = reading.time_ms;
     }
+    reading.pump = fingerprint(settings_);
     reading.life_step = place_.step;
     reading.generation = place_.generation;
     reading.last_maintenance_ms = place_.last_maintenance_ms;

@@ -1,0 +1,79 @@
+#include <string.h>
+
+#include "json.hpp"
+
+namespace pdm {
+
+void JsonWriter::begin(const char* name) {
+    if (!first_) out_.add(',');
+    first_ = false;
+    quoted(name);
+    out_.add(':');
+}
+
+void JsonWriter::quoted(const char* value) {
+    out_.add('"');
+    for (; *value != '\0'; ++value) {
+        if (*value == '"' || *value == '\\') out_.add('\\');
+        out_.add(*value >= ' ' && *value <= '~' ? *value : '?');
+    }
+    out_.add('"');
+}
+
+void JsonWriter::text(const char* name, const char* value) {
+    begin(name);
+    quoted(value);
+}
+
+void JsonWriter::whole(const char* name, uint64_t value) {
+    begin(name);
+    out_.add(value);
+}
+
+void JsonWriter::boolean(const char* name, bool value) {
+    begin(name);
+    out_.add(value ? "true" : "false");
+}
+
+void JsonWriter::null(const char* name) {
+    begin(name);
+    out_.add("null");
+}
+
+void JsonWriter::decimal(const char* name, int64_t scaled, int digits) {
+    begin(name);
+    if (scaled < 0) out_.add('-');
+    uint64_t rest = static_cast<uint64_t>(scaled < 0 ? -scaled : scaled);
+    if (digits == 6 && rest > 0 && rest < 10) {  // msgspec's shortest form below 0.00001
+        out_.add(rest).add("e-6");
+        return;
+    }
+    uint64_t unit = 1;
+    for (int digit = 0; digit < digits; ++digit) unit *= 10;
+    out_.add(rest / unit).add('.');
+    do {
+        rest %= unit;
+        unit /= 10;
+        out_.add(static_cast<char>('0' + rest / unit));
+    } while (rest % unit != 0);
+}
+
+void JsonWriter::names(const char* name, const char* const* choices, int count, uint8_t bits) {
+    begin(name);
+    out_.add('[');
+    bool any = false;
+    for (int choice = 0; choice < count; ++choice) {
+        if ((bits >> choice & 1) == 0) continue;
+        if (any) out_.add(',');
+        any = true;
+        quoted(choices[choice]);
+    }
+    out_.add(']');
+}
+
+size_t JsonWriter::finish() {
+    out_.add('}');
+    return out_.cut() ? 0 : out_.size();
+}
+
+}  // namespace pdm

@@ -1,0 +1,228 @@
+"""Twenty of the firmware's pumps over TLS to the shipped Mosquitto, the bridge and the inference service behind it.
+
+The network is cut, the pumps lose their power, and every reading is in the store once.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pdm_platform.contract.measurements import (
+    ALL_TIME,
+    PUMP_PREDICTION,
+    PUMP_TELEMETRY,
+    Measurement,
+)
+from pdm_platform.contract.topics import Kind
+from pdm_platform.deployment.access import User
+from pdm_platform.deployment.secrets import MQTT_PASSWORD_FILES
+from pdm_platform.local.processes import Process, Processes, free_port, pdmctl
+from pdm_platform.stores.registry import Manifest, Registry
+from pdm_platform.stores.sqlite import SqliteStore
+from tests.chaos.proxy import Proxy, running_proxy
+from tests.pump_twin import needs_compiler, program
+from tests.servers.mosquitto import Mosquitto, needs_mosquitto, running_mosquitto, wait_until
+from tests.servers.mqtt_clients import connected
+
+pytestmark = [pytest.mark.integration, needs_mosquitto, needs_compiler]
+Registered = Callable[..., tuple[Registry, Manifest]]
+PUMPS: Final = 20
+SETTINGS: Final = {"speed": "stress", "failure_mode": "in_turn", "interval_s": 0.2, "chaos": [{"name": "heatwave"}]}
+
+
+@dataclass
+class Plant:
+    """Broker, bridge and inference service, and the firmware's program that publishes through a cable one can cut."""
+
+    broker: Mosquitto
+    cable: Proxy
+    home: Path
+    running: list["subprocess.Popen[str]"] = field(default_factory=list)
+
+    def start_pumps(self, duration_s: float, *options: str, settings: dict[str, Any] | None = None) -> None:
+        words = [
+            str(program()), "run", "--pumps", str(PUMPS), "--broker", f"localhost:{self.cable.port}",
+            "--ca", str(self.broker.ca), "--passwords", str(self.home / "passwords"),
+            "--state", str(self.home / "flash"), "--settings", json.dumps(settings or SETTINGS),
+            "--duration-s", str(duration_s), *options,
+        ]  # fmt: skip
+        with (self.home / "pumps.log").open("a") as log:
+            self.running.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True))
+
+    def pumps_told(self) -> dict[str, int]:
+        """The summary that the program prints when it is done."""
+        said, _ = self.running[-1].communicate(timeout=60.0)
+        assert self.running[-1].returncode == 0, (self.home / "pumps.log").read_text()[-2_000:]
+        summary: dict[str, int] = json.loads(said)
+        return summary
+
+    def lose_power(self) -> None:
+        self.running[-1].kill()
+        self.running[-1].communicate()
+
+    def stored(self, measurement: Measurement = PUMP_TELEMETRY) -> int:
+        return sum(len(ids) for ids in self.ids(measurement).values())
+
+    def ids(self, measurement: Measurement = PUMP_TELEMETRY) -> dict[str, list[int]]:
+        """measurement_id of each device's points, in the order of their time."""
+        if not (self.home / "store").is_dir():  # the bridge makes it at its first write
+            return {}
+        store = SqliteStore(self.home / "store" / "telemetry.sqlite")
+        try:
+            points = store.read(measurement, ALL_TIME)
+        finally:
+            store.close()
+        ids: dict[str, list[int]] = {}
+        for device, number in zip(points["device_id"].to_pylist(), points["measurement_id"].to_pylist(), strict=True):
+            ids.setdefault(device, []).append(number)
+        return ids
+
+
+def write_accounts(broker: Mosquitto, home: Path) -> None:
+    """An account for each pump, in the file of passwords that the program takes."""
+    made = [broker.accounts.add(f"twin-{number:03d}") for number in range(1, PUMPS + 1)]
+    lines = "".join(f"{account.name} {account.password}\n" for account in made)
+    (home / "passwords").write_text(lines, encoding="utf-8")
+
+
+@pytest.fixture
+def plant(tmp_path: Path, registered: Registered) -> Iterator[Plant]:
+    home = tmp_path / "home"
+    home.mkdir()
+    registry, manifest = registered(home / "registry")
+    registry.promote(manifest.version, actor="ana", reason="a test")
+    processes = Processes()
+    with running_mosquitto(tmp_path / "site") as broker, running_proxy(broker.tls_port) as cable:
+        write_accounts(broker, home)
+        plant = Plant(broker, cable, home)
+        try:
+            for name, user, port in (
+                ("bridge", User.BRIDGE, "PDM_BRIDGE_HTTP_PORT"),
+                ("inference", User.INFERENCE, "PDM_INFERENCE_HTTP_PORT"),
+            ):
+                http_port = free_port()
+                service = Process(
+                    name, pdmctl(name), {**environment(broker, user, home), port: str(http_port)},
+                    home / f"{name}.log", http_port,
+                )  # fmt: skip
+                processes.start(service)
+                processes.wait_healthy(service)
+            yield plant
+        finally:
+            for pumps in plant.running:
+                if pumps.poll() is None:
+                    pumps.kill()
+                    pumps.communicate()
+            processes.stop()
+
+
+def environment(broker: Mosquitto, user: User, home: Path) -> dict[str, str]:
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PDM_")},
+        "PDM_HOME": str(home),
+        "PDM_MQTT_HOST": "localhost",
+        "PDM_MQTT_PORT": str(broker.tls_port),
+        "PDM_MQTT_TLS_CA": str(broker.ca),
+        "PDM_MQTT_USERNAME": user,
+        "PDM_MQTT_PASSWORD_FILE": str(broker.settings.secrets_dir / MQTT_PASSWORD_FILES[user]),
+    }
+
+
+def assert_each_once(ids: dict[str, list[int]]) -> None:
+    """Of every pump all readings from the first on, none missing and none twice, in the order of their time."""
+    assert len(ids) == PUMPS
+    for device, numbers in ids.items():
+        assert numbers == list(range(len(numbers))), device
+
+
+def test_what_twenty_pumps_measure_while_the_network_is_cut_is_stored_once_and_predicted(plant: Plant) -> None:
+    # long enough for the back-off after the second cut to pass
+    plant.start_pumps(24.0)
+    wait_until(lambda: plant.stored() > 200, "readings flow", timeout_s=30.0)
+    for _ in range(2):
+        with plant.cable.cut():
+            time.sleep(2.0)
+        time.sleep(1.0)
+
+    told = plant.pumps_told()
+
+    assert (told["waiting"], told["dropped"], told["undated"], told["skipped"]) == (0, 0, 0, 0)
+    assert told["reconnects"] >= PUMPS
+    wait_until(lambda: plant.stored() >= told["acknowledged"], "all of it is stored", timeout_s=30.0)
+    assert_each_once(plant.ids())
+    assert plant.stored() == told["acknowledged"] >= PUMPS * 50
+    wait_until(lambda: plant.stored(PUMP_PREDICTION) >= told["acknowledged"], "predictions are stored", timeout_s=30.0)
+    assert_each_once(plant.ids(PUMP_PREDICTION))
+
+
+def test_readings_that_wait_in_flash_outlive_a_loss_of_power(plant: Plant) -> None:
+    plant.start_pumps(60.0)
+    wait_until(lambda: plant.stored() > 200, "readings flow", timeout_s=30.0)
+    with plant.cable.cut():
+        time.sleep(2.0)
+        plant.lose_power()
+    before = {device: len(numbers) for device, numbers in plant.ids().items()}
+
+    plant.start_pumps(3.0)
+    told = plant.pumps_told()
+
+    assert (told["waiting"], told["dropped"], told["torn"], told["undated"]) == (0, 0, 0, 0)
+    wait_until(lambda: plant.stored() >= sum(before.values()) + told["acknowledged"] - 1, "stored", timeout_s=30.0)
+    assert_each_once(plant.ids())
+    # at least the eight of the two seconds without network, and those of the second start
+    assert all(len(numbers) >= before[device] + 8 + 10 for device, numbers in plant.ids().items())
+
+
+def test_before_the_clock_is_set_readings_wait_and_are_then_stored_at_the_time_they_were_taken(plant: Plant) -> None:
+    start_ns = time.time_ns()
+    plant.start_pumps(6.0, "--clock-after-s", "3")
+
+    told = plant.pumps_told()
+
+    assert (told["waiting"], told["undated"]) == (0, 0)
+    wait_until(lambda: plant.stored() >= told["acknowledged"], "all of it is stored", timeout_s=30.0)
+    assert_each_once(plant.ids())
+    store = SqliteStore(plant.home / "store" / "telemetry.sqlite")
+    try:
+        times = store.read(PUMP_TELEMETRY, ALL_TIME, devices=["twin-001"])["time_ns"].to_pylist()
+    finally:
+        store.close()
+    steps_ms = {round((later - earlier) / 1e6) for earlier, later in pairwise(times)}
+    assert times[0] < start_ns + 2_000_000_000
+    assert steps_ms <= {199, 200, 201}
+
+
+def test_a_retained_command_switches_a_pump_to_labels_and_what_is_wrong_is_told_in_its_status(plant: Plant) -> None:
+    operator = plant.broker.client(User.OPERATOR)
+    topics = operator.topics
+    plant.start_pumps(10.0)
+    wait_until(lambda: plant.stored() > 100, "readings flow", timeout_s=30.0)
+
+    def statuses(listener: Any, device: str) -> list[dict[str, Any]]:
+        topic = topics.of(Kind.STATUS, device)
+        return [json.loads(payload) for found, payload in zip(listener.topics, listener.payloads, strict=True)
+                if found == topic]  # fmt: skip
+
+    with connected(operator, topics.every(Kind.STATUS)) as listener:
+        link = listener.link
+        link.publish(topics.of(Kind.COMMAND, "twin-002"), b'{"interval_s": 1e9}', retain=True)
+        wait_until(lambda: any("interval_s" in status["command"] for status in statuses(listener, "twin-002")),
+                   "the error is told", timeout_s=20.0)  # fmt: skip
+        for device in ("twin-001", "twin-002"):
+            link.publish(topics.of(Kind.COMMAND, device), b'{"speed": "accelerated", "report": true}', retain=True)
+        wait_until(lambda: any(status["speed"] == "accelerated" for status in statuses(listener, "twin-001")),
+                   "the other speed", timeout_s=20.0)  # fmt: skip
+        plant.running[-1].send_signal(signal.SIGTERM)
+        plant.pumps_told()
+        wait_until(lambda: statuses(listener, "twin-001")[-1]["online"] is False, "it says goodbye", timeout_s=20.0)
+
+    assert_each_once(plant.ids())
