@@ -47,7 +47,7 @@ struct Signature {
 // signatures.py: share of a source of vibration on x, y, z
 struct AxisShares { float x, y, z; };
 // contract/channels.py: what can be a measurement, and the digits that its sensor gives
-struct ChannelRange { float possible_min, possible_max; int decimals; };
+struct ChannelRange { double possible_min, possible_max; int decimals; };
 """
 
 
@@ -107,7 +107,7 @@ def header() -> str:
         for speed, pace in SPEEDS.items()
     ]  # fmt: skip
     ranges = [
-        f"    {{{channel.possible_min!r}f, {channel.possible_max!r}f, {digits}}},  // {channel.name}, {channel.unit}\n"
+        f"    {{{channel.possible_min!r}, {channel.possible_max!r}, {digits}}},  // {channel.name}, {channel.unit}\n"
         for channel, digits in zip(CHANNELS, DECIMALS, strict=True)
     ]
     assert tuple(Signature._fields[8:13]) == tuple(AXIS_SHARES)

@@ -17,6 +17,7 @@ void WallClock::resume_after(int64_t epoch_ms) {
 bool WallClock::set(int64_t epoch_ms, uint64_t uptime_ms) {
     if (!is_plausible(epoch_ms)) return false;
     offset_ms_ = static_cast<uint64_t>(epoch_ms) - uptime_ms;
+    if (last_stamp_ms_ > epoch_ms && last_stamp_ms_ - epoch_ms > MAX_AHEAD_MS) last_stamp_ms_ = UNKNOWN_MS;
     if (set_) return true;
     set_ = true;
     first_offset_ms_ = offset_ms_;
@@ -42,10 +43,6 @@ int64_t WallClock::stamp(uint64_t due_uptime_ms) {
 
 int64_t WallClock::date(uint64_t ms_since_power_up) const {
     return set_ ? sum(first_offset_ms_, ms_since_power_up) : UNKNOWN_MS;
-}
-
-int64_t WallClock::stamps_ahead_ms(uint64_t uptime_ms) const {
-    return set_ && last_stamp_ms_ > at(uptime_ms) ? last_stamp_ms_ - at(uptime_ms) : 0;
 }
 
 }  // namespace pdm

@@ -20,7 +20,8 @@ class WallClock {
     void resume_after(int64_t epoch_ms);
 
     /// It is `epoch_ms` at `uptime_ms`. Returns false, and changes nothing, for a time before EARLIEST_MS or from
-    /// LATEST_MS on.
+    /// LATEST_MS on. Stamps given that turn out to lie more than MAX_AHEAD_MS ahead do not hold back those to come: the
+    /// platform has refused them.
     bool set(int64_t epoch_ms, uint64_t uptime_ms);
 
     bool is_set() const { return set_; }
@@ -37,10 +38,6 @@ class WallClock {
     /// Goes by what set() was told first, so that a reading that is sent again has the same time; in the order of the
     /// readings, and before all stamps. A reading of an earlier power-up cannot be dated.
     int64_t date(uint64_t ms_since_power_up) const;
-
-    /// How far the last stamp lies ahead of the clock. More than MAX_AHEAD_MS: the clock was set far ahead and then
-    /// back; the platform refuses the readings until it has caught up, or the device has restarted.
-    int64_t stamps_ahead_ms(uint64_t uptime_ms) const;
 
   private:
     static int64_t sum(uint64_t a, uint64_t b) { return static_cast<int64_t>(a + b); }

@@ -229,6 +229,10 @@ Status Device::status(uint64_t uptime_ms) const {
     status.torn = outbox_.torn();
     status.undated = undated_;
     status.skipped = within_32_bits(schedule_.skipped());
+    status.flash_failures = outbox_.failures();
+    for (int channel = 0; channel < CHANNELS; ++channel) {
+        status.sensor_faults[channel] = sensors_.faults(static_cast<Channel>(channel));
+    }
     status.reconnects = connections_ > 0 ? connections_ - 1 : 0;
     status.link = link_text_;
     status.sensors = twin_ != nullptr ? Source::TWIN : Source::REAL;

@@ -98,7 +98,8 @@ bool Instruments::measure(Reading& reading) {
 void Instruments::tell(Reading& reading, Channel channel, Measured measured) {
     const ChannelRange& range = CHANNEL_RANGES[channel];
     // one impossible value would have the whole reading quarantined, the seven good ones with it
-    if (measured.faults == 0 && !(measured.value >= range.possible_min && measured.value <= range.possible_max)) {
+    const double value = static_cast<double>(measured.value);
+    if (measured.faults == 0 && !(value >= range.possible_min && value <= range.possible_max)) {
         measured = Measured::bad(Fault::OUT_OF_RANGE);
     }
     reading.channels[channel] = measured.value;

@@ -43,7 +43,7 @@ class Instruments : public Sensors {
     bool measure(Reading& reading) override;
 
     /// Why a channel of the last reading is NaN; 0 where it is not.
-    Faults faults(Channel channel) const { return faults_[channel]; }
+    Faults faults(Channel channel) const override { return faults_[channel]; }
 
   private:
     void tell(Reading& reading, Channel channel, Measured measured);

@@ -20,17 +20,21 @@ class JsonWriter {
     void null(const char* name);
     /// The number scaled / 10^digits, digits from 1 to 6, in its shortest form: 12.0, 0.7, 0.003, 2e-6. Below 10^15.
     void decimal(const char* name, int64_t scaled, int digits);
-    /// An array of those of the names whose bit is set, bit 0 for the first; at most 8.
-    void names(const char* name, const char* const* choices, int count, uint8_t bits);
+    /// An array of texts, item by item; an item of two parts has a colon between them.
+    void open_list(const char* name);
+    void item(const char* text, const char* second = nullptr);
+    void close_list() { out_.add(']'); }
     /// Ends the object. Returns its bytes, without the NUL behind them; 0 where it did not fit.
     size_t finish();
 
   private:
     void begin(const char* name);
     void quoted(const char* value);
+    void escaped(const char* value);
 
     Text out_;
     bool first_ = true;
+    bool first_item_ = true;
 };
 
 enum class JsonType : uint8_t { TEXT, NUMBER, BOOLEAN, EMPTY, OBJECT, ARRAY };

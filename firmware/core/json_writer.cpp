@@ -13,11 +13,15 @@ void JsonWriter::begin(const char* name) {
 
 void JsonWriter::quoted(const char* value) {
     out_.add('"');
+    escaped(value);
+    out_.add('"');
+}
+
+void JsonWriter::escaped(const char* value) {
     for (; *value != '\0'; ++value) {
         if (*value == '"' || *value == '\\') out_.add('\\');
         out_.add(*value >= ' ' && *value <= '~' ? *value : '?');
     }
-    out_.add('"');
 }
 
 void JsonWriter::text(const char* name, const char* value) {
@@ -58,17 +62,22 @@ void JsonWriter::decimal(const char* name, int64_t scaled, int digits) {
     } while (rest % unit != 0);
 }
 
-void JsonWriter::names(const char* name, const char* const* choices, int count, uint8_t bits) {
+void JsonWriter::open_list(const char* name) {
     begin(name);
     out_.add('[');
-    bool any = false;
-    for (int choice = 0; choice < count; ++choice) {
-        if ((bits >> choice & 1) == 0) continue;
-        if (any) out_.add(',');
-        any = true;
-        quoted(choices[choice]);
+    first_item_ = true;
+}
+
+void JsonWriter::item(const char* text, const char* second) {
+    if (!first_item_) out_.add(',');
+    first_item_ = false;
+    out_.add('"');
+    escaped(text);
+    if (second != nullptr) {
+        out_.add(':');
+        escaped(second);
     }
-    out_.add(']');
+    out_.add('"');
 }
 
 size_t JsonWriter::finish() {

@@ -66,7 +66,7 @@ struct Signature {
 // signatures.py: share of a source of vibration on x, y, z
 struct AxisShares { float x, y, z; };
 // contract/channels.py: what can be a measurement, and the digits that its sensor gives
-struct ChannelRange { float possible_min, possible_max; int decimals; };
+struct ChannelRange { double possible_min, possible_max; int decimals; };
 
 constexpr Weibull LIVES[8] = {
     {1.3, 40000.0},  // bearing_wear
@@ -134,14 +134,14 @@ constexpr Spread BUILT[15] = {
 };
 
 constexpr ChannelRange CHANNEL_RANGES[8] = {
-    {0.0f, 1000.0f, 3},  // vibration_x, mm/s
-    {0.0f, 1000.0f, 3},  // vibration_y, mm/s
-    {0.0f, 1000.0f, 3},  // vibration_z, mm/s
-    {0.0f, 1000.0f, 3},  // vibration_rms, mm/s
-    {-60.0f, 400.0f, 2},  // temperature, °C
-    {-1.1f, 1000.0f, 3},  // pressure, bar
-    {0.0f, 5000.0f, 3},  // current, A
-    {0.0f, 100000.0f, 1},  // rpm, 1/min
+    {0.0, 1000.0, 3},  // vibration_x, mm/s
+    {0.0, 1000.0, 3},  // vibration_y, mm/s
+    {0.0, 1000.0, 3},  // vibration_z, mm/s
+    {0.0, 1000.0, 3},  // vibration_rms, mm/s
+    {-60.0, 400.0, 2},  // temperature, °C
+    {-1.1, 1000.0, 3},  // pressure, bar
+    {0.0, 5000.0, 3},  // current, A
+    {0.0, 100000.0, 1},  // rpm, 1/min
 };
 
 }  // namespace pdm

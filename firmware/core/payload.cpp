@@ -3,38 +3,27 @@
 #include <math.h>
 
 #include "json.hpp"
+#include "parameters.hpp"
 #include "topics.hpp"
 
 namespace pdm {
 
 namespace {
 
-struct Form {
-    const char* name;
-    double possible_min;
-    double possible_max;
-    int digits;
-};
-// ranges of the contract's channels, and the digits that a sensor of this kind gives
-constexpr Form FORMS[CHANNELS] = {
-    {"vibration_x", 0.0, 1000.0, 3},   {"vibration_y", 0.0, 1000.0, 3}, {"vibration_z", 0.0, 1000.0, 3},
-    {"vibration_rms", 0.0, 1000.0, 3}, {"temperature", -60.0, 400.0, 2}, {"pressure", -1.1, 1000.0, 3},
-    {"current", 0.0, 5000.0, 3},       {"rpm", 0.0, 100000.0, 1},
-};
-constexpr Form HEALTH = {"health_percent", 0.0, 100.0, 3};
-constexpr Form REMAINING = {"rul_hours", 0.0, 1e9, 6};
+constexpr ChannelRange HEALTH = {0.0, 100.0, 3};
+constexpr ChannelRange REMAINING_HOURS = {0.0, 1e9, 6};
 constexpr double MS_PER_HOUR = 3600000.0;
 // below it the contract takes a number for seconds; above, 64-bit nanoseconds end
 constexpr int64_t EARLIEST_MS = 100000000000;
 constexpr int64_t LATEST_MS = 9223372036854;
 
-/// The value times 10^digits, rounded as numpy rounds: half to even of the product. False outside the form's range.
-bool scaled_of(const Form& form, double value, int64_t& scaled) {
+/// The value times 10^decimals, rounded as numpy rounds: half to even of the product. False outside the range.
+bool scaled_of(const ChannelRange& range, double value, int64_t& scaled) {
     double unit = 1.0;
-    for (int digit = 0; digit < form.digits; ++digit) unit *= 10.0;
+    for (int digit = 0; digit < range.decimals; ++digit) unit *= 10.0;
     double rounded = rint(value * unit);
     // what is judged is what will be read; written so that NaN is outside
-    if (!(rounded / unit >= form.possible_min && rounded / unit <= form.possible_max)) return false;
+    if (!(rounded / unit >= range.possible_min && rounded / unit <= range.possible_max)) return false;
     scaled = static_cast<int64_t>(rounded);
     return true;
 }
@@ -56,12 +45,12 @@ bool add_truth(const Reading& reading, JsonWriter& out) {
     int64_t remaining = 0;
     if (!scaled_of(HEALTH, static_cast<double>(reading.health_percent), health)) return false;
     if (reading.failure_mode >= FAILURE_MODES || reading.disturbance >= DISTURBANCES) return false;
-    out.decimal(HEALTH.name, health, HEALTH.digits);
+    out.decimal("health_percent", health, HEALTH.decimals);
     out.text("ground_truth", state_of(health));
     if (reading.failure_mode >= 0) out.text("failure_mode", FAILURE_MODE_NAMES[reading.failure_mode]);
     double remaining_hours = static_cast<double>(reading.rul_ms) / MS_PER_HOUR;
-    if (reading.rul_ms >= 0 && scaled_of(REMAINING, remaining_hours, remaining)) {
-        out.decimal(REMAINING.name, remaining, REMAINING.digits);
+    if (reading.rul_ms >= 0 && scaled_of(REMAINING_HOURS, remaining_hours, remaining)) {
+        out.decimal("rul_hours", remaining, REMAINING_HOURS.decimals);
     }
     if (reading.disturbance >= 0) out.text("disturbance", DISTURBANCE_NAMES[reading.disturbance]);
     return true;
@@ -74,12 +63,12 @@ size_t encode(const Reading& reading, const char* device_id, char* into, size_t 
     JsonWriter out(into, room);
     out.text("device_id", device_id);
     for (int channel = 0; channel < CHANNELS; ++channel) {
-        const Form& form = FORMS[channel];
+        const ChannelRange& range = CHANNEL_RANGES[channel];
         int64_t scaled = 0;
-        if (scaled_of(form, static_cast<double>(reading.channels[channel]), scaled)) {
-            out.decimal(form.name, scaled, form.digits);
+        if (scaled_of(range, static_cast<double>(reading.channels[channel]), scaled)) {
+            out.decimal(CHANNEL_NAMES[channel], scaled, range.decimals);
         } else {
-            out.null(form.name);
+            out.null(CHANNEL_NAMES[channel]);
         }
     }
     out.whole("measurement_id", reading.measurement_id);

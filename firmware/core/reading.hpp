@@ -41,6 +41,7 @@ static_assert(sizeof(Reading) == 88, "the layout in flash: raise Outbox's format
 
 constexpr int FAILURE_MODES = 8;
 constexpr int DISTURBANCES = 5;
+extern const char* const CHANNEL_NAMES[CHANNELS];
 extern const char* const FAILURE_MODE_NAMES[FAILURE_MODES];
 extern const char* const DISTURBANCE_NAMES[DISTURBANCES];
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "measured.hpp"
 #include "reading.hpp"
 
 namespace pdm {
@@ -15,6 +16,9 @@ class Sensors {
     /// Fill in `reading.channels` (and what else is known of the pump: see Twin). measurement_id, times and mode are
     /// set by the caller. Returns false where there is nothing to tell, as of a pump that has failed and stands still.
     virtual bool measure(Reading& reading) = 0;
+
+    /// Why a channel of the last reading is NaN; 0 where nothing is wrong with it.
+    virtual Faults faults(Channel) const { return 0; }
 
   protected:
     ~Sensors() = default;

@@ -61,7 +61,8 @@ uint8_t chaos_at_work(const Settings& settings) {
 }
 
 bool operator==(const ChaosRule& one, const ChaosRule& other) {
-    return one.disturbance == other.disturbance && one.probability == other.probability && one.readings == other.readings;
+    return one.disturbance == other.disturbance && one.probability == other.probability &&
+           one.readings == other.readings;
 }
 
 bool same_chaos(const Settings& one, const Settings& other) {

@@ -21,12 +21,27 @@ size_t encode(const Status& status, char* into, size_t room) {
     out.whole("torn", status.torn);
     out.whole("undated", status.undated);
     out.whole("skipped", status.skipped);
+    out.whole("flash_failures", status.flash_failures);
     out.whole("reconnects", status.reconnects);
     out.text("link", status.link);
     out.text("sensors", SOURCE_NAMES[static_cast<int>(status.sensors)]);
     out.text("speed", SPEED_NAMES[static_cast<int>(status.speed)]);
     out.whole("generation", status.generation);
-    out.names("chaos", DISTURBANCE_NAMES, DISTURBANCES, status.chaos);
+    out.open_list("sensor_faults");
+    for (int channel = 0; channel < CHANNELS; ++channel) {
+        for (int fault = 0; fault < FAULTS; ++fault) {
+            if (status.sensor_faults[channel] >> fault & 1) {
+                out.item(CHANNEL_NAMES[channel], FAULT_NAMES[fault]);
+                break;
+            }
+        }
+    }
+    out.close_list();
+    out.open_list("chaos");
+    for (int disturbance = 0; disturbance < DISTURBANCES; ++disturbance) {
+        if (status.chaos >> disturbance & 1) out.item(DISTURBANCE_NAMES[disturbance]);
+    }
+    out.close_list();
     out.text("command", status.command);
     return out.finish();
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "measured.hpp"
 #include "provision.hpp"
 #include "settings.hpp"
 
@@ -24,17 +25,19 @@ struct Status {
     uint32_t torn = 0;              ///< records in flash that a loss of power left unreadable
     uint32_t undated = 0;           ///< readings that could not be dated any more
     uint32_t skipped = 0;           ///< readings that were not taken in time
+    uint32_t flash_failures = 0;    ///< calls of flash that failed
     uint32_t reconnects = 0;
     const char* link = "ok";        ///< or why the last connection ended or was refused, up to 64 characters
     Source sensors = Source::TWIN;
     Speed speed = Speed::NOMINAL;
     uint32_t generation = 0;        ///< how often the twin was repaired
+    Faults sensor_faults[CHANNELS] = {};  ///< why a channel told nothing; of several causes the first is published
     uint8_t chaos = 0;              ///< see chaos_at_work
     const char* command = "ok";     ///< or what was wrong with the last command, up to ERROR_ROOM - 1 characters
 };
 
 /// Room for every status with its NUL, if the texts keep their lengths.
-constexpr size_t STATUS_ROOM = 1280;
+constexpr size_t STATUS_ROOM = 1536;
 
 /// Returns the bytes, without the NUL behind them; 0 where it does not fit or the device id is not valid.
 size_t encode(const Status& status, char* into, size_t room);

@@ -75,6 +75,8 @@ TEST_CASE("the longest status fits its room, and one that does not fit is refuse
     longest.link = link.c_str();
     longest.speed = Speed::ACCELERATED;
     longest.chaos = 0b11111;
+    longest.flash_failures = UINT32_MAX;
+    for (Faults& faults : longest.sensor_faults) faults = bit(Fault::NOT_CONFIGURED);
     longest.command = command.c_str();
     std::string payload = encoded(longest);
     MESSAGE("the longest status has " << payload.size() << " bytes");

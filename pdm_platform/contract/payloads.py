@@ -63,7 +63,8 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """What a device tells of itself. Retained; the broker publishes its last will, with online false, in its name.
 
     measurement_id: of its newest reading. waiting: readings that the broker does not have yet. dropped, torn, undated,
-    skipped: readings that were lost, by cause. link: "ok" or why the last connection ended. chaos: of Disturbance, what
+    skipped: readings that were lost, by cause. flash_failures: calls that failed. sensor_faults: `channel:reason` of
+    each channel that tells nothing. link: "ok" or why the last connection ended. chaos: of Disturbance, what
     may pass over its twin. command: "ok" or what was wrong with the last one.
     """
 
@@ -81,11 +82,13 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     torn: Count | None = None
     undated: Count | None = None
     skipped: Count | None = None
+    flash_failures: Count | None = None
     reconnects: Count | None = None
     link: ShortText | None = None
     sensors: ShortText | None = None
     speed: ShortText | None = None
     generation: Count | None = None
+    sensor_faults: tuple[ShortText, ...] | None = None
     chaos: tuple[ShortText, ...] | None = None
     command: Annotated[str, Meta(max_length=500)] | None = None
 

@@ -66,14 +66,17 @@ def user_grants(topics: Topics) -> dict[User, Grant]:
     }
 
 
-def role_grant(role: Role, topics: Topics) -> Grant:
-    """What an account has beyond what the pattern lines give to every name: nothing for a device."""
+def role_grant(role: Role, name: str, topics: Topics) -> Grant:
+    """What an account of this name has beyond what the pattern lines give to every name: nothing for a device."""
     predictions, alarms = topics.every(Kind.PREDICTION), topics.every(Kind.ALARM)
     if role is Role.GATEWAY:
         return Grant(
             reads=(predictions, alarms, topics.every(Kind.COMMAND)),
             writes=(topics.every(Kind.TELEMETRY), topics.every(Kind.STATUS)),
         )
+    if role is Role.COLLECTOR:
+        # not every device: models learn from what it says
+        return Grant(writes=(topics.of(Kind.TRAINING, name),))
     return Grant(reads=(topics.everything,)) if role is Role.READER else Grant()
 
 
@@ -87,7 +90,7 @@ def acl_text(topics: Topics, roles: Mapping[str, Role] | None = None) -> str:
         # Pattern lines hold for every user. Without this one, each of ours could speak as a pump of its own name.
         lines += [f"user {user}", f"topic deny {_branch_of(topics, user)}", *_lines("topic", grant), ""]
     for name, role in sorted((roles or {}).items()):
-        if grants := _lines("topic", role_grant(role, topics)):
+        if grants := _lines("topic", role_grant(role, name, topics)):
             # a gateway may be a pump as well, a reader may not
             silenced = [f"topic deny {_branch_of(topics, name)}"] if role is Role.READER else []
             lines += [f"# {role}", f"user {name}", *silenced, *grants, ""]

@@ -24,7 +24,10 @@ def add(
     rotate: Annotated[bool, typer.Option("--rotate", help="a new password for an existing account")] = False,
     role: Annotated[
         Role | None,
-        typer.Option(help="gateway: may publish for every pump; reader: reads everything, writes nothing"),
+        typer.Option(
+            help="collector: a device that may send labelled readings too; gateway: may publish for every pump; "
+            "reader: reads everything, writes nothing"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object, for machines")] = False,
 ) -> None:

@@ -7,5 +7,6 @@ class Role(StrEnum):
     """What an account made by `pdmctl devices add` may do."""
 
     DEVICE = "device"
+    COLLECTOR = "collector"
     GATEWAY = "gateway"
     READER = "reader"

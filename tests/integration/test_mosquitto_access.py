@@ -152,6 +152,12 @@ def test_a_name_with_the_dots_and_dashes_of_the_contract_has_its_own_branch(brok
         assert let_through(broker, settings, [topic, f"{ROOT}/pumps/Pump_7/telemetry"]) == {topic}
 
 
+def test_a_collector_also_publishes_its_own_labelled_readings(broker: Mosquitto) -> None:
+    with account(broker, "pump-8", Role.COLLECTOR) as settings:
+        own = [f"{ROOT}/pumps/pump-8/telemetry", f"{ROOT}/training/pump-8/training_data"]
+        assert let_through(broker, settings, [*own, *CONTRACT, *UNKNOWN]) == set(own)
+
+
 def test_a_gateway_speaks_for_every_pump_and_hears_what_is_said_of_them(broker: Mosquitto) -> None:
     with account(broker, "gateway-1", Role.GATEWAY) as settings:
         assert let_through(broker, settings, [*CONTRACT, *UNKNOWN]) == {TELEMETRY, STATUS}

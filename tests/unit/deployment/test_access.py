@@ -33,6 +33,7 @@ SERVICES = {
 }
 ROLES = {
     Role.DEVICE: [],
+    Role.COLLECTOR: ["write R/training/one/training_data"],
     Role.GATEWAY: [
         "read R/pumps/+/predictions",
         "read R/pumps/+/alarms",

@@ -310,7 +310,7 @@ def test_a_broken_password_file_stops_init_and_stays_for_people_to_mend(site: Si
 def test_a_role_that_does_not_exist_is_named_with_its_line(site: Site) -> None:
     (site.folder / "mosquitto/roles").write_text("gw gateway\npump-a king\n")
 
-    with pytest.raises(SecretsError, match="'pump-a king' is not a name and one of device, gateway, reader"):
+    with pytest.raises(SecretsError, match="'pump-a king' is not a name and one of device, collector, gateway, reader"):
         read_roles(site.vault)
 
 
