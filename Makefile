@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev up down backup restore test test-stack chaos check bench dashboards lock clean
+.PHONY: help setup demo dev firmware up down backup restore test test-stack chaos check bench dashboards lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,14 @@ demo: $(STAMP) ## the whole platform in a few minutes
 
 dev: $(STAMP) ## the same stack kept running, with the Dagster UI
 	@$(BIN)/pdmctl dev
+
+firmware: ## the firmware's pumps for this computer: var/firmware/native/pump-twin
+	@for tool in g++:g++ cmake:cmake mosquitto.h:libmosquitto-dev; do \
+	  command -v $${tool%%:*} >/dev/null || [ -e /usr/include/$${tool%%:*} ] || { \
+	    echo "$${tool%%:*} is missing: Debian's package $${tool##*:} brings it" >&2; exit 1; }; done
+	@cmake -S firmware -B var/firmware/native >/dev/null
+	@cmake --build var/firmware/native --parallel
+	@echo "built var/firmware/native/pump-twin: --help tells what it does"
 
 up: ## the stack on real servers, in containers; DEMO=1 adds simulated pumps
 	@DEMO="$(DEMO)" deploy/up.sh
