@@ -9,7 +9,7 @@ uint32_t within_32_bits(uint64_t count) { return count < UINT32_MAX ? static_cas
 
 }  // namespace
 
-bool Device::start(const Settings& settings, uint64_t uptime_ms, uint64_t first_ms) {
+bool Device::start(const Settings& settings, uint64_t uptime_ms) {
     const auto name = [&](Topic topic, char(&into)[TOPIC_ROOM]) {
         return topic_of(topic, who_.root, who_.device_id, into, sizeof into) > 0;
     };
@@ -21,7 +21,7 @@ bool Device::start(const Settings& settings, uint64_t uptime_ms, uint64_t first_
     now_ms_ = try_at_ms_ = uptime_ms;
     outbox_.mount();
     resume();
-    return schedule_.start(first_ms, interval_ms());
+    return true;
 }
 
 /// What the newest reading tells of the time before the power went.

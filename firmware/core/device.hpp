@@ -32,9 +32,11 @@ class Device {
     Device(const Identity& who, Sensors& sensors, Twin* twin, Outbox& outbox, Link& link)
         : who_(who), sensors_(sensors), twin_(twin), outbox_(outbox), link_(link) {}
 
-    /// Go on where the newest stored reading left off. first_ms: uptime at which the first reading is due. Returns false
-    /// where identity or settings are not valid. Flash that cannot be used does not stop the device: see Status.
-    bool start(const Settings& settings, uint64_t uptime_ms, uint64_t first_ms);
+    /// Go on where the newest stored reading left off. Returns false where identity or settings are not valid. Flash that
+    /// cannot be used does not stop the device: see Status; but then nobody knows how far the numbering had come.
+    bool start(const Settings& settings, uint64_t uptime_ms);
+    /// The first reading is due at first_ms of uptime.
+    void sample_from(uint64_t first_ms) { schedule_.start(first_ms, interval_ms()); }
 
     /// Do what is due: take a reading, connect, send. Never waits. random: uniform over its range.
     void step(uint64_t uptime_ms, uint32_t random);

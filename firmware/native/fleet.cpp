@@ -92,17 +92,21 @@ Pumps build(const Options& options) {
         Settings settings = options.settings;
         settings.number = options.first_number + index;
         auto pump = std::make_unique<Pump>(options, broker, index);
-        const uint64_t now_ms = uptime_ms();
-        // spread over one interval, so that they do not all publish at the same moment
-        const uint32_t own_ms = PACES[static_cast<int>(settings.speed)].interval_ms;
-        const uint32_t interval_ms = settings.interval_ms > 0 ? settings.interval_ms : own_ms;
-        const uint64_t first_ms = now_ms + uint64_t{index} * interval_ms / options.pumps;
-        if (!pump->device.start(settings, now_ms, first_ms)) {
+        if (!pump->device.start(settings, uptime_ms())) {
             throw UsageError("pump " + pump->name + " cannot start with these settings");
         }
         pumps.push_back(std::move(pump));
     }
     return pumps;
+}
+
+/// Spread over one interval, so that they do not all publish at the same moment.
+void begin(Pumps& pumps, const Settings& settings) {
+    const uint32_t own_ms = PACES[static_cast<int>(settings.speed)].interval_ms;
+    const uint64_t interval_ms = settings.interval_ms > 0 ? settings.interval_ms : own_ms, now_ms = uptime_ms();
+    for (size_t index = 0; index < pumps.size(); ++index) {
+        pumps[index]->device.sample_from(now_ms + index * interval_ms / pumps.size());
+    }
 }
 
 /// Hand lines of standard input to every pump, as its serial line.
@@ -225,6 +229,7 @@ bool run_fleet(const Options& options) {
     std::signal(SIGPIPE, SIG_IGN);
     mosquitto_lib_init();
     Pumps pumps = build(options);
+    begin(pumps, options.settings);
     std::mt19937 random{std::random_device{}()};
     Serial serial;
     const uint64_t end_ms = options.duration_s ? uptime_ms() + static_cast<uint64_t>(*options.duration_s * 1000) : UINT64_MAX;

@@ -69,7 +69,8 @@ Settings stress() {
 struct Bench {
     explicit Bench(RamFlash& memory, Settings settings = stress(), bool clock_set = true)
         : flash(memory), outbox(memory), device(WHO, twin, &twin, outbox, link) {
-        REQUIRE(device.start(settings, 0, 0));
+        REQUIRE(device.start(settings, 0));
+        device.sample_from(0);
         if (clock_set) {
             REQUIRE(device.time_told(NOW_MS, 0));
         }
@@ -396,7 +397,8 @@ TEST_CASE("real sensors: no truth, and what only a twin has is refused") {
     Outbox outbox(flash);
     FakeLink link;
     Device device(WHO, sensors, nullptr, outbox, link);
-    REQUIRE(device.start(usual_settings(), 0, 0));
+    REQUIRE(device.start(usual_settings(), 0));
+    device.sample_from(0);
     device.time_told(NOW_MS, 0);
     device.step(0, 0);
     device.connected();
@@ -434,9 +436,9 @@ TEST_CASE("identity and settings that cannot be do not start") {
     Outbox outbox(flash);
     FakeLink link;
     Twin twin;
-    CHECK_FALSE(Device({"pump 7", "factory", ""}, twin, &twin, outbox, link).start(stress(), 0, 0));
-    CHECK_FALSE(Device({"pump-7", "fac+tory", ""}, twin, &twin, outbox, link).start(stress(), 0, 0));
+    CHECK_FALSE(Device({"pump 7", "factory", ""}, twin, &twin, outbox, link).start(stress(), 0));
+    CHECK_FALSE(Device({"pump-7", "fac+tory", ""}, twin, &twin, outbox, link).start(stress(), 0));
     Settings absurd = stress();
     absurd.interval_ms = 1;
-    CHECK_FALSE(Device(WHO, twin, &twin, outbox, link).start(absurd, 0, 0));
+    CHECK_FALSE(Device(WHO, twin, &twin, outbox, link).start(absurd, 0));
 }
