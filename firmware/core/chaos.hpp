@@ -2,6 +2,7 @@
 #pragma once
 
 #include "draws.hpp"
+#include "fixed.hpp"
 #include "reading.hpp"
 #include "settings.hpp"
 
@@ -15,11 +16,21 @@ class Chaos {
     /// Rules in force from reading `step` of the pump's life on.
     void follow(const Settings& settings, uint32_t step);
 
-    /// What the rules do to one reading: its channels, and its `disturbance` (of several, the last rule's).
-    void pass_over(Reading& reading, const NoiseKey& key) const;
+    /// What the rules do to one reading of a life; its channels are as of read_channels. Returns which disturbance it
+    /// was, of several the last rule's, or NONE.
+    int8_t pass_over(Number (&channels)[CHANNELS], const NoiseKey& key, uint32_t step) const;
 
   private:
-    ChaosRule rule_[DISTURBANCES] = {};
+    struct Rule {
+        uint8_t disturbance;
+        bool always;
+        uint32_t begins_below;  // levels of a draw at which an episode begins
+        uint32_t readings;
+    };
+
+    static bool episode(const Rule& rule, const NoiseKey& key, uint32_t step, uint32_t* since);
+
+    Rule rule_[DISTURBANCES] = {};
     int rules_ = 0;
     uint32_t since_ = 0;
 };

@@ -133,6 +133,13 @@ void Device::disconnected(const char* why) { lost(why, false); }
 
 void Device::refused(const char* why) { lost(why, true); }
 
+void Device::network_returned() {
+    if (state_ == State::WAITING && !is_refused_) {
+        backoff_ = Backoff();
+        needs_delay_ = true;
+    }
+}
+
 void Device::lost(const char* why, bool refused) {
     if (state_ == State::WAITING) {
         return;

@@ -45,6 +45,7 @@ class Device {
     void connected();
     void disconnected(const char* why);  ///< the connection ended, or could not be made; a text that lasts
     void refused(const char* why);       ///< the broker does not let the device in: only a person can change that
+    void network_returned();             ///< what kept the broker away is gone: do not wait the whole delay
     void acknowledged(int32_t message_id);
     void received(const char* payload, size_t bytes, bool retained);  ///< on the command topic
     void command(const char* line, size_t bytes);                     ///< on the serial line

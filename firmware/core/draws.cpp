@@ -1,6 +1,6 @@
 #include "draws.hpp"
 
-#include <math.h>
+#include "parameters.hpp"
 
 namespace pdm {
 namespace {
@@ -63,20 +63,25 @@ Levels draw_at(const NoiseKey& key, Stream stream, uint64_t place) {
     return mixed(key, place + (static_cast<uint64_t>(stream) << 40));
 }
 
-float normal_quantile(uint16_t level) {
-    const float q = (static_cast<float>(level) - 32767.5f) / 65536.0f;
-    if (fabsf(q) <= 0.425f) {
-        const float r = 0.180625f - q * q;
-        return q * (((59.109374720f * r + 159.29113202f) * r + 50.434271938f) * r + 3.3871327179f) /
-               (((67.187563600f * r + 78.757757664f) * r + 17.895169469f) * r + 1.0f);
+// Cubics over stretches that are the longer the further they lie from the law's end: the first 16 levels, then eight
+// stretches to each doubling of the distance.
+Number normal_quantile(uint16_t level) {
+    const bool upper = level >= DRAW_LEVELS / 2;
+    const uint32_t from_end = upper ? DRAW_LEVELS - 1u - level : level;
+    int doublings = NORMAL_DOUBLINGS;
+    while (doublings > 0 && from_end >> doublings < 8) --doublings;
+    const int32_t* const c = NORMAL[8 * static_cast<uint32_t>(doublings) + (from_end >> doublings)];
+    const Share within = Share::of_raw(from_end << (30 - doublings) & 0x3FFFFFFF);
+    using Fine = Fixed<28>;
+    Fine fine = Fine::of_raw(c[3]);
+    for (int power = 2; power >= 0; --power) {
+        fine = fine * within + Fine::of_raw(c[power]);
     }
-    const float r = sqrtf(-logf(0.5f - fabsf(q))) - 1.6f;
-    const float size = (((0.17023821103f * r + 1.3067284816f) * r + 2.7568153900f) * r + 1.4234372777f) /
-                       ((0.12021132975f * r + 0.73700164250f) * r + 1.0f);
-    return q < 0.0f ? -size : size;
+    const Number size = Number::of_raw((fine.raw() + 16) >> 5);
+    return upper ? size : -size;
 }
 
-void draw_normals(const NoiseKey& key, uint64_t step, float (&normal)[DRAWS]) {
+void draw_normals(const NoiseKey& key, uint64_t step, Number (&normal)[DRAWS]) {
     const Levels drawn = mixed(key, step);
     for (int index = 0; index < DRAWS; ++index) {
         normal[index] = normal_quantile(drawn.level[index]);

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "fixed.hpp"
+
 namespace pdm {
 
 /// What a draw is for; streams never share numbers. The values are the simulators'.
@@ -26,6 +28,7 @@ struct Levels {
 
     /// The draw as a number in (0, 1), exact in a float as well.
     double uniform(int index) const { return (level[index] + 0.5) / 65536.0; }
+    Share share(int index) const { return Share::of_raw((2 * level[index] + 1) << 13); }
 };
 
 /// Two keys of 64 bits for what is drawn for the single readings of a life.
@@ -41,11 +44,10 @@ NoiseKey noise_key(const Who& who);
 /// splittable pseudorandom number generators, OOPSLA 2014.
 Levels draw_at(const NoiseKey& key, Stream stream, uint64_t place);
 
-/// Eight standard normal draws of the noise of one step. Algorithm AS 241, PPND7 (Wichura, Applied Statistics 37, 1988),
-/// within 1e-6 of the simulators' table.
-void draw_normals(const NoiseKey& key, uint64_t step, float (&normal)[DRAWS]);
+/// Eight standard normal draws of the noise of one step.
+void draw_normals(const NoiseKey& key, uint64_t step, Number (&normal)[DRAWS]);
 
-/// Quantile of the standard normal distribution at (level + 0.5) / 65536.
-float normal_quantile(uint16_t level);
+/// Quantile of the standard normal distribution at (level + 0.5) / 65536, within 2e-7.
+Number normal_quantile(uint16_t level);
 
 }  // namespace pdm

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "draws.hpp"
+#include "fixed.hpp"
 #include "settings.hpp"
 
 namespace pdm {
@@ -12,7 +13,9 @@ namespace pdm {
 /// pump. rise_deviation_c: how far the rise is off it at the start; warm_deviation: the same for the share of warmth, 1 in
 /// a pump that runs.
 struct Segment {
-    float start, running, speed, resistance, rise_c, rise_deviation_c, warm_deviation;
+    uint32_t start;
+    Number speed, resistance, rise_c, rise_deviation_c, warm_deviation;
+    bool running;
 };
 
 /// All segments of a life, laid out with the heat at the start of each, so that any reading follows without the ones
@@ -21,8 +24,8 @@ class Duty {
   public:
     struct Moment {
         const Segment* segment;
-        float decay;        ///< share that is left of the deviations since the segment's start
-        float sine_of_day;
+        Share decay;        ///< share that is left of the deviations since the segment's start
+        Share sine_of_day;
     };
 
     /// Lay out a life of so many readings.
@@ -41,6 +44,7 @@ class Duty {
     Segment segment_[MAX_SEGMENTS];
     Speed speed_;
     uint32_t segments_, slots_;
+    uint32_t decay_;                   // what a reading leaves of a deviation, in 2^-32
     uint32_t day_begin_, day_stride_;  // place in the day at the start; how far a reading goes, in 1/65536 of a place
 };
 

@@ -19,7 +19,7 @@ struct Lifetime {
 
 /// Draw from the law of competing risks, on condition that the life is one of the speed's length. given_mode: the mode
 /// that has to win, or DRAWN. In doubles, and once a life: a float's rounding would move the length of one life in some
-/// hundreds. At nominal speed it takes 64,000 powers: see the README for what that costs on a chip.
+/// hundreds.
 Lifetime draw_lifetime(const Who& who, Speed speed, int8_t given_mode);
 
 }  // namespace pdm

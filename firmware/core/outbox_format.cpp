@@ -5,18 +5,24 @@ namespace outbox_format {
 
 namespace {
 
-/// CRC-32 as of IEEE 802.3, four bits at a time; `crc` of what came before, or 0.
+/// CRC-32 as of IEEE 802.3, byte by byte.
+struct Table {
+    uint32_t of_byte[256] = {};
+    constexpr Table() {
+        for (uint32_t byte = 0; byte < 256; ++byte) {
+            uint32_t crc = byte;
+            for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xEDB88320 : 0);
+            of_byte[byte] = crc;
+        }
+    }
+};
+constexpr Table TABLE;
+
+/// `crc` of what came before, or 0.
 uint32_t crc32(uint32_t crc, const void* data, size_t bytes) {
-    static constexpr uint32_t TABLE[16] = {
-        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
-        0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
     const uint8_t* byte = static_cast<const uint8_t*>(data);
     crc = ~crc;
-    for (size_t i = 0; i < bytes; ++i) {
-        crc ^= byte[i];
-        crc = (crc >> 4) ^ TABLE[crc & 0xF];
-        crc = (crc >> 4) ^ TABLE[crc & 0xF];
-    }
+    for (size_t i = 0; i < bytes; ++i) crc = (crc >> 8) ^ TABLE.of_byte[(crc ^ byte[i]) & 0xFF];
     return ~crc;
 }
 

@@ -40,6 +40,14 @@ Settings usual_settings() {
     return settings;
 }
 
+uint32_t number_of(const char* device_id) {
+    uint32_t hash = 2166136261u;
+    for (; *device_id != '\0'; ++device_id) {
+        hash = (hash ^ static_cast<uint8_t>(*device_id)) * 16777619u;
+    }
+    return hash;
+}
+
 bool valid(const Settings& settings) {
     uint8_t wearing;
     memcpy(&wearing, &settings.wearing, 1);  // read as a bool, another byte than 0 or 1 would be undefined behaviour

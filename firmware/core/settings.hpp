@@ -50,6 +50,8 @@ bool operator==(const Settings& one, const Settings& other);
 
 /// What a device starts with: now and then a spike of vibration and a heatwave.
 Settings usual_settings();
+/// A number of its own for each device, so that a plant's twins are different pumps: FNV-1a of its id.
+uint32_t number_of(const char* device_id);
 /// Whether every field is within its limits, as what was read back from flash need not be.
 bool valid(const Settings& settings);
 /// The disturbances that may pass over the pump now, one bit each, bit 0 for the first of DISTURBANCE_NAMES.

@@ -12,7 +12,15 @@ class Text {
   public:
     Text(char* into, size_t room);
 
-    Text& add(char character);
+    Text& add(char character) {
+        if (size_ + 1 < room_) {
+            into_[size_++] = character;
+            into_[size_] = '\0';
+        } else {
+            cut_ = true;
+        }
+        return *this;
+    }
     Text& add(const char* text);
     Text& add(const char* text, size_t bytes);
     Text& add(uint64_t number);

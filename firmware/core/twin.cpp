@@ -81,8 +81,10 @@ void Twin::live() {
     left_by_repair(who, settings_.wearing, residual);
     for (int mode = 0; mode < FAILURE_MODES; ++mode) {
         last_step_[mode] = settings_.wearing ? static_cast<float>(life.last_step[mode]) : HUGE_VALF;
-        severity_[mode] = static_cast<float>(0.94 + 0.12 * severity.uniform(mode));
-        onset_[mode] = static_cast<float>(0.3 + 0.2 * onset.uniform(mode));
+        knots_per_step_[mode] =
+            settings_.wearing ? static_cast<uint64_t>(BRIDGE_KNOTS / life.last_step[mode] * (int64_t{1} << 40)) : 0;
+        severity_[mode] = Share(0.94 + 0.12 * severity.uniform(mode));
+        onset_[mode] = Share(0.3 + 0.2 * onset.uniform(mode));
     }
     life_readings_ = settings_.wearing ? life.readings : NEVER;
     wear_.draw_paths(who, residual);
@@ -96,17 +98,18 @@ uint32_t Twin::interval_ms() const {
 }
 
 /// The greatest wear of the modes, the first mode that has it, and how much of its signature each shows.
-float Twin::most_worn(float step, int8_t* mode, float (&seen)[FAILURE_MODES]) const {
-    float most = -1.0f;
+float Twin::most_worn(int8_t* mode, Share (&seen)[FAILURE_MODES]) const {
+    Share most(-1.0);
     for (int8_t index = 0; index < FAILURE_MODES; ++index) {
-        const float worn = wear_.at(index, last_step_[index], step);
+        const uint64_t place = knots_per_step_[index] * place_.step >> 16;
+        const Share worn = wear_.near(index, Wear::Place::of_raw(static_cast<int64_t>(place)));
         seen[index] = shown(worn, severity_[index], onset_[index]);
         if (worn > most) {
             most = worn;
             *mode = index;
         }
     }
-    return most;
+    return wear_.at(*mode, last_step_[*mode], static_cast<float>(place_.step));
 }
 
 bool Twin::measure(Reading& reading) {
@@ -125,14 +128,18 @@ bool Twin::measure(Reading& reading) {
     reading.life_step = place_.step;
     reading.generation = place_.generation;
     reading.last_maintenance_ms = place_.last_maintenance_ms;
-    reading.disturbance = NONE;
-    float seen[FAILURE_MODES], normal[DRAWS];
-    const float wear = most_worn(static_cast<float>(place_.step), &reading.failure_mode, seen);
+    Share seen[FAILURE_MODES];
+    Number normal[DRAWS], channels[CHANNELS];
+    const float wear = most_worn(&reading.failure_mode, seen);
     reading.health_percent = static_cast<float>(100.0 * (1.0 - static_cast<double>(wear)));
     reading.rul_ms = settings_.wearing ? int64_t{life_readings_ - 1 - place_.step} * interval_ms() : UNKNOWN_MS;
     draw_normals(key_, place_.step, normal);
-    read_channels(seen, unit_, duty_.at(place_.step), normal, reading.channels);
-    chaos_.pass_over(reading, key_);
+    read_channels(seen, unit_, duty_.at(place_.step), normal, channels);
+    reading.disturbance = chaos_.pass_over(channels, key_, place_.step);
+    for (int channel = 0; channel < CHANNELS; ++channel) {
+        reading.channels[channel] = channels[channel].to_float();
+    }
+    reading.channels[RPM] *= static_cast<float>(SYNCHRONOUS_RPM);
     ++place_.step;
     return true;
 }

@@ -45,7 +45,7 @@ class Twin final : public Sensors {
     static constexpr uint32_t NEVER = 0xFFFFFFFFu;
 
     void live();
-    float most_worn(float step, int8_t* mode, float (&seen)[FAILURE_MODES]) const;
+    float most_worn(int8_t* mode, Share (&seen)[FAILURE_MODES]) const;
     bool failed() const { return settings_.wearing && place_.step >= life_readings_; }
 
     Settings settings_;
@@ -54,7 +54,9 @@ class Twin final : public Sensors {
     uint32_t life_readings_ = 0;  // NEVER where it does not wear
     Unit unit_;
     NoiseKey key_;
-    float last_step_[FAILURE_MODES], severity_[FAILURE_MODES], onset_[FAILURE_MODES];
+    float last_step_[FAILURE_MODES];
+    uint64_t knots_per_step_[FAILURE_MODES];  // 2^-40
+    Share severity_[FAILURE_MODES], onset_[FAILURE_MODES];
     Wear wear_;
     Duty duty_;
     Chaos chaos_;

@@ -289,6 +289,23 @@ TEST_CASE("a broker that refuses is asked again, less and less often, and sampli
     CHECK(bench.outbox.waiting() == bench.outbox.newest()->measurement_id + 1);
 }
 
+TEST_CASE("once the network is back a device does not wait out the delay it had come to, unless the broker refused it") {
+    RamFlash flash(64, 4096);
+    for (const bool refused : {false, true}) {
+        Bench bench(flash);
+        for (int attempt = 1; attempt <= 12; ++attempt) {
+            while (bench.link.attempts < attempt) {
+                bench.run_until(bench.now_ms);
+            }
+            refused ? bench.device.refused("refused: not authorised") : bench.device.disconnected("unreachable");
+        }
+        bench.run_until(bench.now_ms + 1'000);  // of half the longest delay
+        bench.device.network_returned();
+        bench.run_until(bench.now_ms + 2'000);
+        CHECK(bench.link.attempts == (refused ? 12 : 13));
+    }
+}
+
 TEST_CASE("a link that takes nothing loses nothing") {
     RamFlash flash(8, 4096);
     Bench bench(flash);

@@ -5,8 +5,10 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <random>
 #include <string>
 
+#include "parameters.hpp"
 #include "payload.hpp"
 #include "topics.hpp"
 
@@ -137,6 +139,27 @@ TEST_CASE("a half is rounded to even") {
     CHECK(written(RPM, 0.75f) == "0.8");
     CHECK(written(TEMPERATURE, -0.125f) == "-0.12");
     CHECK(written(PRESSURE, 0.0625f) == "0.062");
+}
+
+TEST_CASE("a channel is rounded as doubles round its product, and is null where the contract's range ends") {
+    std::mt19937 random{1};
+    for (int round = 0; round < 300000; ++round) {
+        const Channel channel = static_cast<Channel>(random() % CHANNELS);
+        const ChannelRange& range = CHANNEL_RANGES[channel];
+        // any bits at all, or what lies about halfway between two digits
+        const double unit = std::pow(10.0, range.decimals);
+        const uint32_t bits = static_cast<uint32_t>(random());
+        float value;
+        std::memcpy(&value, &bits, sizeof value);
+        if (round % 2 == 0) value = static_cast<float>((static_cast<double>(random() % 2000000) - 100000.5) / unit);
+        const double rounded = std::rint(static_cast<double>(value) * unit);
+        const std::string payload = written(channel, value);
+        if (rounded / unit >= range.possible_min && rounded / unit <= range.possible_max) {
+            REQUIRE(std::stod(payload) == rounded / unit);
+        } else {
+            REQUIRE(payload == "null");
+        }
+    }
 }
 
 TEST_CASE("the state follows from the health as it is written, and a bound belongs to the worse state") {

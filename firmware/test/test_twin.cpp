@@ -1,13 +1,16 @@
 // That a twin is the pump of simulators/ is shown in tests/parity; here is what it does beside that.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "draws.hpp"
 #include "lifetimes.hpp"
 #include "parameters.hpp"
+#include "physics.hpp"
 #include "twin.hpp"
 #include "wear.hpp"
 
@@ -54,9 +57,10 @@ TEST_CASE("Philox gives the known answer of its authors for counter and key zero
 
 TEST_CASE("a normal quantile is odd around the middle and as far off as the normal law says") {
     for (int level = 0; level < 32768; ++level) {
-        REQUIRE(normal_quantile(static_cast<uint16_t>(level)) == -normal_quantile(static_cast<uint16_t>(65535 - level)));
-        const double share = std::erfc(-normal_quantile(static_cast<uint16_t>(level)) / std::sqrt(2.0)) / 2.0;
-        REQUIRE(share == doctest::Approx((level + 0.5) / 65536.0).epsilon(4e-6));
+        const float quantile = normal_quantile(static_cast<uint16_t>(level)).to_float();
+        REQUIRE(quantile == -normal_quantile(static_cast<uint16_t>(65535 - level)).to_float());
+        const double share = std::erfc(static_cast<double>(-quantile) / std::sqrt(2.0)) / 2.0;
+        REQUIRE(share == doctest::Approx((level + 0.5) / 65536.0).epsilon(1e-6));
     }
 }
 
@@ -73,7 +77,70 @@ TEST_CASE("a gamma quantile rises from level to level and leaves its probability
         for (int step = 0; step < STEPS; ++step) {
             below += std::exp(-std::pow(top * (step + 0.5) / STEPS, 4.0 / 3.0));
         }
-        REQUIRE(below * top / STEPS / std::tgamma(1.75) == doctest::Approx(probability).epsilon(1e-6));
+        REQUIRE(below * top / STEPS / std::tgamma(1.75) == doctest::Approx(probability).epsilon(1e-7));
+    }
+}
+
+/// Length of a life and what ends it, from the densities of all lengths one by one.
+std::pair<uint32_t, int> drawn_one_by_one(const Who& who, Speed speed, int8_t given_mode) {
+    const Pace& pace = PACES[static_cast<int>(speed)];
+    std::vector<double> below = {0.0};
+    std::vector<std::pair<uint32_t, int>> places;
+    for (uint32_t readings = pace.min_readings; readings <= pace.max_readings; ++readings) {
+        const double hours = (readings - 0.5) * pace.hours_per_reading;
+        double hazard = 0.0;
+        for (const Weibull& life : LIVES) hazard += std::pow(hours / life.scale_hours, life.shape);
+        for (int mode = 0; mode < FAILURE_MODES; ++mode) {
+            if (given_mode >= 0 && mode != given_mode) continue;
+            const double cumulative = std::pow(hours / LIVES[mode].scale_hours, LIVES[mode].shape);
+            below.push_back(below.back() + LIVES[mode].shape / hours * cumulative * std::exp(-hazard));
+            places.push_back({readings, mode});
+        }
+    }
+    const Levels drawn = draw(who, Stream::LIFE, 0);
+    const double exact = drawn.uniform(0) + (drawn.uniform(1) - 0.5) / DRAW_LEVELS;
+    const auto above = std::upper_bound(below.begin(), below.end(), exact * below.back());
+    return places.at(static_cast<size_t>(above - below.begin()) - 1);
+}
+
+TEST_CASE("a lifetime is drawn from the densities of all lengths, as if they were added up one by one") {
+    for (const Speed speed : {Speed::STRESS, Speed::ACCELERATED, Speed::NOMINAL}) {
+        for (int8_t mode = DRAWN; mode < FAILURE_MODES; ++mode) {
+            for (uint32_t number = 0; number < (speed == Speed::NOMINAL ? 10u : 100u); ++number) {
+                const Lifetime life = draw_lifetime({17, number, 0}, speed, mode);
+                REQUIRE(std::pair<uint32_t, int>(life.readings, life.mode) == drawn_one_by_one({17, number, 0}, speed, mode));
+            }
+        }
+    }
+}
+
+TEST_CASE("what the sensors read stays within reach of their numbers, however worn and at whatever duty") {
+    const Unit unit = build_unit(3, 1);
+    Number normal[DRAWS], channels[CHANNELS];
+    for (const double worn : {0.0, 0.5, 1.49}) {
+        Share seen[FAILURE_MODES];
+        for (Share& one : seen) one = Share(worn);
+        for (const double noise : {-4.4, 0.0, 4.4}) {
+            for (Number& one : normal) one = Number(noise);
+            for (const double speed : {0.88, 1.0}) {
+                for (const double resistance : {0.3, 0.9, 2.5}) {
+                    Segment segment = {0, Number(speed), Number(resistance), Number(16.0), Number(-16.0), Number(-1.0), true};
+                    read_channels(seen, unit, {&segment, Share(0.5), Share(1.0)}, normal, channels);
+                    for (int axis = 0; axis < 3; ++axis) {
+                        CHECK(channels[axis].to_float() > 0.0f);
+                        CHECK(channels[axis].to_float() < 30.0f);
+                    }
+                    CHECK(channels[TEMPERATURE].to_float() > 15.0f);
+                    CHECK(channels[TEMPERATURE].to_float() < 130.0f);
+                    CHECK(channels[PRESSURE].to_float() > -1.0f);
+                    CHECK(channels[PRESSURE].to_float() < 7.0f);
+                    CHECK(channels[CURRENT].to_float() > 3.0f);
+                    CHECK(channels[CURRENT].to_float() < 20.0f);
+                    CHECK(channels[RPM].to_float() > 0.7f);
+                    CHECK(channels[RPM].to_float() < 1.0f);
+                }
+            }
+        }
     }
 }
 
@@ -256,6 +323,12 @@ TEST_CASE("a change of speed, seed, number or failure mode is another pump, a ch
         CHECK((reading.life_step == 0) == (change < 4));
     }
     CHECK(twin.interval_ms() == 50);
+}
+
+TEST_CASE("devices get numbers of their own from their ids, always the same") {
+    CHECK(number_of("") == 2166136261u);
+    CHECK(number_of("a") == 0xe40c292cu);  // the known answer of FNV-1a
+    CHECK(number_of("pump-a") != number_of("pump-b"));
 }
 
 TEST_CASE("the shortest and the longest life can be drawn at every speed, and none beyond them") {

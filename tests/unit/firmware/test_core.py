@@ -39,6 +39,15 @@ def test_the_core_passes_its_own_tests_under_the_sanitizers() -> None:
 
 
 @needs_doctest
+def test_the_board_s_link_and_logic_pass_their_tests_over_stand_ins_for_its_libraries() -> None:
+    said = run(str(built("sanitized", *SANITIZED, target="board-tests") / "board-tests"))
+
+    counts = re.search(r"test cases: +(\d+) \| +(\d+) passed \| 0 failed", said)
+    assert counts is not None, said[-2_000:]
+    assert int(counts[1]) >= 36
+
+
+@needs_doctest
 @needs_clang
 def test_a_fuzzer_that_sees_the_code_finds_no_command_that_breaks_the_parser(tmp_path: Path) -> None:
     fuzzer = built("fuzz", "-DPDM_TESTS=ON", "-DCMAKE_CXX_COMPILER=clang++", target="fuzz-commands") / "fuzz-commands"

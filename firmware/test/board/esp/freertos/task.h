@@ -1,0 +1,5 @@
+#pragma once
+
+#include "FreeRTOS.h"
+
+inline void vTaskDelay(TickType_t) {}
