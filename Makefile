@@ -32,7 +32,7 @@ firmware: ## the firmware's pumps for this computer: var/firmware/native/pump-tw
 	  command -v $${tool%%:*} >/dev/null || [ -e /usr/include/$${tool%%:*} ] || { \
 	    echo "$${tool%%:*} is missing: Debian's package $${tool##*:} brings it" >&2; exit 1; }; done
 	@cmake -S firmware -B var/firmware/native >/dev/null
-	@MAKEFLAGS= cmake --build var/firmware/native --parallel
+	@cmake --build var/firmware/native --parallel -- --no-print-directory
 	@echo "built var/firmware/native/pump-twin: --help tells what it does"
 
 up: ## the stack on real servers, in containers; DEMO=1 adds simulated pumps
