@@ -89,7 +89,7 @@ bool Chaos::episode(const Rule& rule, const NoiseKey& key, uint32_t step, uint32
            step < *since + rule.readings;
 }
 
-void Chaos::follow(const Settings& settings, uint32_t step) {
+void Chaos::follow(const Settings& settings) {
     // a data collection teaches what wear looks like: nothing disturbs it
     rules_ = settings.mode == Mode::INFERENCE ? settings.chaos_rules : 0;
     for (int index = 0; index < rules_; ++index) {
@@ -99,14 +99,13 @@ void Chaos::follow(const Settings& settings, uint32_t step) {
         const uint32_t levels = below < DRAW_LEVELS ? static_cast<uint32_t>(below) : DRAW_LEVELS;
         rule_[index] = {told.disturbance, told.always(), levels, told.readings};
     }
-    since_ = step;
 }
 
 int8_t Chaos::pass_over(Number (&channels)[CHANNELS], const NoiseKey& key, uint32_t step) const {
     int8_t disturbance = NONE;
     for (int index = 0; index < rules_; ++index) {
         const Rule& rule = rule_[index];
-        uint32_t since = since_ < step ? since_ : step;
+        uint32_t since = 0;  // what is on all the time has been since the life began
         if (!rule.always && !episode(rule, key, step, &since)) {
             continue;
         }

@@ -13,8 +13,8 @@ namespace pdm {
 /// at 0. All is drawn from the life's own key: the same seed disturbs the same readings.
 class Chaos {
   public:
-    /// Rules in force from reading `step` of the pump's life on.
-    void follow(const Settings& settings, uint32_t step);
+    /// The rules in force from now on.
+    void follow(const Settings& settings);
 
     /// What the rules do to one reading of a life; its channels are as of read_channels. Returns which disturbance it
     /// was, of several the last rule's, or NONE.
@@ -32,7 +32,6 @@ class Chaos {
 
     Rule rule_[DISTURBANCES] = {};
     int rules_ = 0;
-    uint32_t since_ = 0;
 };
 
 }  // namespace pdm

@@ -18,6 +18,9 @@ bool WallClock::set(int64_t epoch_ms, uint64_t uptime_ms) {
     if (!is_plausible(epoch_ms)) return false;
     offset_ms_ = static_cast<uint64_t>(epoch_ms) - uptime_ms;
     if (last_stamp_ms_ > epoch_ms && last_stamp_ms_ - epoch_ms > MAX_AHEAD_MS) last_stamp_ms_ = UNKNOWN_MS;
+    // what was told first lay far ahead: under it the platform takes no reading, sent or not. Twice as far, because
+    // first_offset_ms_ itself may lie up to MAX_AHEAD_MS ahead, after the times of the power-up before
+    if (set_ && sum(first_offset_ms_ - offset_ms_, 0) > 2 * MAX_AHEAD_MS) first_offset_ms_ = offset_ms_;
     if (set_) return true;
     set_ = true;
     first_offset_ms_ = offset_ms_;

@@ -21,7 +21,8 @@ class WallClock {
 
     /// It is `epoch_ms` at `uptime_ms`. Returns false, and changes nothing, for a time before EARLIEST_MS or from
     /// LATEST_MS on. Stamps given that turn out to lie more than MAX_AHEAD_MS ahead do not hold back those to come: the
-    /// platform has refused them.
+    /// platform refuses them. (Where they are not sent before their time comes, it takes them, and a later reading of the
+    /// very same millisecond in their place.)
     bool set(int64_t epoch_ms, uint64_t uptime_ms);
 
     bool is_set() const { return set_; }

@@ -1,7 +1,5 @@
 #include "device.hpp"
 
-#include <string.h>
-
 namespace pdm {
 namespace {
 
@@ -18,6 +16,9 @@ bool Device::start(const Settings& settings, uint64_t uptime_ms) {
         return false;
     }
     settings_ = settings;
+    if (twin_ == nullptr) {
+        settings_.mode = Mode::INFERENCE;  // nobody knows the truth: a twin's settings may have been left here
+    }
     now_ms_ = try_at_ms_ = uptime_ms;
     outbox_.mount();
     resume();
@@ -52,10 +53,6 @@ uint32_t Device::interval_ms() const {
 
 void Device::step(uint64_t uptime_ms, uint32_t random) {
     now_ms_ = uptime_ms;
-    if (must_reschedule_) {
-        must_reschedule_ = false;
-        schedule_.change_interval(interval_ms(), now_ms_);
-    }
     sample();
     reach_broker(random);
     if (state_ == State::CONNECTED) {
@@ -72,9 +69,8 @@ void Device::sample() {
     if (!schedule_.take(now_ms_, due)) {
         return;
     }
-    next_id_ += due.missed;
     Reading reading;
-    reading.measurement_id = next_id_;
+    reading.measurement_id = next_id_ + due.missed;
     reading.mode = settings_.mode;
     reading.power_up = power_up_;
     reading.time_ms = clock_.stamp(due.uptime_ms);
@@ -85,7 +81,7 @@ void Device::sample() {
     if (!sensors_.measure(reading)) {
         return;
     }
-    ++next_id_;
+    next_id_ = reading.measurement_id + 1;
     if (!outbox_.put(reading) && !(state_ == State::CONNECTED && date(reading) && send(reading, 0))) {
         ++lost_;
     }
@@ -95,7 +91,7 @@ void Device::sample() {
 void Device::reach_broker(uint32_t random) {
     if (state_ == State::CONNECTED) {
         for (const Sent& sent : sent_) {
-            if (sent.token != 0 && now_ms_ - sent.at_ms > PATIENCE_MS) {
+            if (sent.in_flight && now_ms_ - sent.at_ms > PATIENCE_MS) {
                 disconnected("no answer");
                 break;
             }
@@ -123,7 +119,6 @@ void Device::connected() {
     ++connections_;
     link_text_ = "ok";
     backoff_.connected(now_ms_);
-    memset(sent_, 0, sizeof sent_);
     outbox_.rewind();
     link_.subscribe(command_topic_);
     status_at_ms_ = now_ms_;
@@ -145,6 +140,12 @@ void Device::lost(const char* why, bool refused) {
         return;
     }
     state_ = State::WAITING;
+    for (Sent& sent : sent_) {
+        if (sent.in_flight && sent.token == 0) {
+            ++lost_;  // flash did not take it, so it cannot be sent again
+        }
+        sent.in_flight = false;
+    }
     link_text_ = why;
     is_refused_ = refused;
     // the delay is drawn in the next step, which brings the random number
@@ -154,7 +155,7 @@ void Device::lost(const char* why, bool refused) {
 
 Device::Sent* Device::free_place() {
     for (Sent& sent : sent_) {
-        if (sent.token == 0) {
+        if (!sent.in_flight) {
             return &sent;
         }
     }
@@ -163,9 +164,9 @@ Device::Sent* Device::free_place() {
 
 void Device::acknowledged(int32_t message_id) {
     for (Sent& sent : sent_) {
-        if (sent.token != 0 && sent.message_id == message_id) {
+        if (sent.in_flight && sent.message_id == message_id) {
             outbox_.acknowledge(sent.token);
-            sent.token = 0;
+            sent.in_flight = false;
             ++published_;
             return;
         }
@@ -175,7 +176,8 @@ void Device::acknowledged(int32_t message_id) {
 void Device::send_waiting() {
     Reading reading;
     uint32_t token;
-    while (outbox_.next(reading, token)) {
+    // a step does no more than that: those that cannot be dated would else all be marked in one
+    for (uint32_t count = 0; count < Outbox::WINDOW && outbox_.next(reading, token); ++count) {
         if (reading.dated == Dated::SINCE_POWER_UP && reading.power_up != power_up_) {
             // nobody knows how long the power was off
             ++undated_;
@@ -215,14 +217,11 @@ bool Device::send(Reading& reading, uint32_t token) {
     if (message_id == Link::REFUSED) {
         return false;
     }
-    if (token != 0) {
-        *place = {message_id, token, now_ms_};
-    }
+    *place = {message_id, token, now_ms_, true};
     return true;
 }
 
 Status Device::status(uint64_t uptime_ms) const {
-    const Reading* const newest = outbox_.newest();
     Status status;
     status.device_id = who_.device_id;
     status.firmware = who_.firmware;
@@ -230,7 +229,7 @@ Status Device::status(uint64_t uptime_ms) const {
     status.uptime_s = uptime_ms / 1000;
     status.time_ms = clock_.at(uptime_ms);
     status.power_ups = power_up_;
-    status.measurement_id = newest != nullptr ? newest->measurement_id : 0;
+    status.measurement_id = next_id_ > 0 ? next_id_ - 1 : 0;
     status.waiting = outbox_.waiting();
     status.dropped = outbox_.dropped() + lost_;
     status.torn = outbox_.torn();
@@ -270,10 +269,6 @@ void Device::say_goodbye(uint64_t uptime_ms) {
     link_.publish(status_topic_, buffer_, encode(last, buffer_, sizeof buffer_), true);
 }
 
-void Device::received(const char* payload, size_t bytes, bool retained) { obey(payload, bytes, retained); }
-
-void Device::command(const char* line, size_t bytes) { obey(line, bytes, false); }
-
 /// Why a command that can be read cannot be done; null where it can.
 const char* Device::what_forbids(const ParseResult& told, bool retained) const {
     if (retained && told.repair) {
@@ -306,7 +301,7 @@ void Device::obey(const char* text, size_t bytes, bool retained) {
             twin_->repair();
         }
     }
-    must_reschedule_ = true;
+    schedule_.change_interval(interval_ms(), now_ms_);
 }
 
 bool Device::settings_changed() {

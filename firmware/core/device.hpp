@@ -1,5 +1,5 @@
 // The device: samples on its schedule, keeps every reading until the broker has it, and does what it is told. All of it
-// runs in one thread, which calls step() at least ten times a second and hands over what happens in between.
+// runs in one thread, which calls step() more often than readings are due and hands over what happens in between.
 #pragma once
 
 #include <stddef.h>
@@ -47,8 +47,8 @@ class Device {
     void refused(const char* why);       ///< the broker does not let the device in: only a person can change that
     void network_returned();             ///< what kept the broker away is gone: do not wait the whole delay
     void acknowledged(int32_t message_id);
-    void received(const char* payload, size_t bytes, bool retained);  ///< on the command topic
-    void command(const char* line, size_t bytes);                     ///< on the serial line
+    /// A command, on its topic or on the serial line: done at once or refused, as the status then tells.
+    void obey(const char* text, size_t bytes, bool retained = false);
     bool time_told(int64_t epoch_ms, uint64_t uptime_ms) { return clock_.set(epoch_ms, uptime_ms); }
 
     const Settings& settings() const { return settings_; }
@@ -70,8 +70,9 @@ class Device {
 
     struct Sent {
         int32_t message_id;
-        uint32_t token;  // 0: the place is free
+        uint32_t token;  // 0: of a reading that flash did not take
         uint64_t at_ms;
+        bool in_flight;
     };
 
     uint32_t interval_ms() const;
@@ -83,7 +84,6 @@ class Device {
     bool send(Reading& reading, uint32_t token);
     bool date(Reading& reading) const;
     void send_status();
-    void obey(const char* text, size_t bytes, bool retained);
     const char* what_forbids(const ParseResult& told, bool retained) const;
     Sent* free_place();
 
@@ -108,7 +108,6 @@ class Device {
     uint32_t lost_ = 0;             // readings that neither flash nor the broker took
     uint32_t connections_ = 0;
     bool settings_changed_ = false;
-    bool must_reschedule_ = false;
     bool is_refused_ = false;
     bool needs_delay_ = false;
     const char* link_text_ = "not connected yet";

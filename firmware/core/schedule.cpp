@@ -25,6 +25,7 @@ bool Schedule::take(uint64_t now_ms, Due& due) {
 
 bool Schedule::change_interval(uint32_t interval_ms, uint64_t now_ms) {
     if (interval_ms == 0 || interval_ms_ == 0) return false;
+    if (interval_ms == interval_ms_) return true;
     if (now_ms >= next_ms_) {
         missed_ += (now_ms - next_ms_) / interval_ms_;
         next_ms_ = now_ms;

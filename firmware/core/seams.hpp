@@ -41,13 +41,14 @@ class Flash {
 /// The way to the broker, MQTT at QoS 1. When to try again is the device's business, not the link's.
 class Link {
   public:
-    /// Begin to connect, with this last will, retained. The outcome comes later, as Device::connected or
-    /// Device::disconnected. What an earlier attempt left is given up.
+    /// Begin to connect, with this last will, retained. The outcome comes later, as Device::connected,
+    /// disconnected or refused. What an earlier attempt left is given up.
     virtual void connect(const char* will_topic, const char* will_payload, size_t will_bytes) = 0;
     /// Hand over one message. Returns the id under which the broker's acknowledgement comes through
-    /// Device::acknowledged, or REFUSED where the link cannot take it now.
+    /// Device::acknowledged, or REFUSED where the link cannot take it now. Ids of messages under way differ.
     virtual int32_t publish(const char* topic, const char* payload, size_t bytes, bool retained) = 0;
-    virtual bool subscribe(const char* topic) = 0;
+    /// Ask for commands. Where that fails the link ends the connection, or says so: the device cannot mend it.
+    virtual void subscribe(const char* topic) = 0;
 
     static constexpr int32_t REFUSED = -1;
 

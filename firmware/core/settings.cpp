@@ -73,18 +73,15 @@ bool operator==(const ChaosRule& one, const ChaosRule& other) {
            one.readings == other.readings;
 }
 
-bool same_chaos(const Settings& one, const Settings& other) {
-    bool same = one.mode == other.mode && one.chaos_rules == other.chaos_rules;
+bool operator==(const Settings& one, const Settings& other) {
+    bool same = one.mode == other.mode && one.seed == other.seed && one.number == other.number &&
+                one.speed == other.speed && one.failure_mode == other.failure_mode && one.wearing == other.wearing &&
+                one.interval_ms == other.interval_ms && one.repair_after_ms == other.repair_after_ms &&
+                one.chaos_rules == other.chaos_rules;
     for (int index = 0; same && index < one.chaos_rules; ++index) {
         same = one.chaos[index] == other.chaos[index];
     }
     return same;
-}
-
-bool operator==(const Settings& one, const Settings& other) {
-    return same_chaos(one, other) && one.seed == other.seed && one.number == other.number && one.speed == other.speed &&
-           one.failure_mode == other.failure_mode && one.wearing == other.wearing &&
-           one.interval_ms == other.interval_ms && one.repair_after_ms == other.repair_after_ms;
 }
 
 }  // namespace pdm

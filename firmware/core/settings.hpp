@@ -45,7 +45,6 @@ struct Settings {
     ChaosRule chaos[DISTURBANCES] = {};
     uint8_t chaos_rules = 0;
 };
-bool same_chaos(const Settings& one, const Settings& other);
 bool operator==(const Settings& one, const Settings& other);
 
 /// What a device starts with: now and then a spike of vibration and a heatwave.

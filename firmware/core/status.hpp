@@ -18,7 +18,7 @@ struct Status {
     Mode mode = Mode::INFERENCE;
     uint64_t uptime_s = 0;
     int64_t time_ms = UNKNOWN_MS;   ///< epoch ms; UNKNOWN_MS while the clock is not set
-    uint32_t power_ups = 0;
+    uint32_t power_ups = 0;         ///< those that kept a reading, and this one
     uint64_t measurement_id = 0;    ///< of the newest reading
     uint32_t waiting = 0;           ///< readings that the broker does not have yet
     uint32_t dropped = 0;           ///< oldest readings that made room for newer ones

@@ -41,4 +41,12 @@ size_t topic_of(Topic topic, const char* root, const char* device_id, char* into
     return out.cut() ? 0 : out.size();
 }
 
+void client_id_of(const char* device_id, char (&into)[CLIENT_ID_ROOM]) {
+    Text text(into, sizeof into);
+    text.add("device-");
+    for (; *device_id != '\0'; ++device_id) {
+        *device_id == '.' ? text.add("__") : text.add(*device_id);
+    }
+}
+
 }  // namespace pdm

@@ -22,4 +22,10 @@ bool valid_root(const char* root);
 /// device id is not valid or the topic does not fit.
 size_t topic_of(Topic topic, const char* root, const char* device_id, char* into, size_t room);
 
+/// Room for a client id with its NUL, if every character of the device id is a dot.
+constexpr size_t CLIENT_ID_ROOM = 7 + 2 * MAX_DEVICE_ID + 1;
+/// Writes the MQTT client id of a device: `device-` and its id, with `__` for each dot. The embedded broker takes no dot,
+/// and without the first part a device could be named like a service and throw it out.
+void client_id_of(const char* device_id, char (&into)[CLIENT_ID_ROOM]);
+
 }  // namespace pdm

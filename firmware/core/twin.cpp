@@ -51,7 +51,7 @@ void Twin::start(const Settings& settings, const Place& place) {
     stood_still_ = 0;
     unit_ = build_unit(settings.seed, settings.number);
     live();
-    chaos_.follow(settings, place.step);
+    chaos_.follow(settings);
 }
 
 void Twin::change(const Settings& settings) {
@@ -59,17 +59,14 @@ void Twin::change(const Settings& settings) {
         start(settings);
         return;
     }
-    if (!same_chaos(settings, settings_)) {
-        chaos_.follow(settings, place_.step);
-    }
     settings_ = settings;
+    chaos_.follow(settings);
 }
 
 void Twin::repair() {
     place_ = {place_.generation + 1, 0, UNKNOWN_MS};
     stood_still_ = 0;
     live();
-    chaos_.follow(settings_, 0);
 }
 
 /// Draw all that lasts for one life.
@@ -121,7 +118,7 @@ bool Twin::measure(Reading& reading) {
         }
         repair();
     }
-    if (place_.generation > 0 && place_.last_maintenance_ms == UNKNOWN_MS && reading.dated == Dated::WALL_CLOCK) {
+    if (place_.generation > 0 && place_.step == 0 && reading.dated == Dated::WALL_CLOCK) {
         place_.last_maintenance_ms = reading.time_ms;
     }
     reading.pump = fingerprint(settings_);

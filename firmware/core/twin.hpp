@@ -28,7 +28,7 @@ class Twin final : public Sensors {
     /// Take over settings. Where they ask for another pump it starts new; else the pump goes on, otherwise disturbed.
     void change(const Settings& settings);
 
-    /// Renew the pump, as good as new or nearly: its next life.
+    /// Renew the pump, as good as new or nearly: its next life. Forgotten where the power goes before its first reading.
     void repair();
 
     /// The next reading of the pump's life, with the truth behind it. Returns false while a failed pump stands still.

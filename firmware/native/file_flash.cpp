@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -49,19 +50,27 @@ bool FileFlash::write(uint32_t offset, const void* from, size_t bytes) {
         return false;
     }
     const auto* const source = static_cast<const uint8_t*>(from);
+    std::vector<uint8_t> changed(bytes);
     for (size_t index = 0; index < bytes; ++index) {
-        memory_[offset + index] = static_cast<uint8_t>(memory_[offset + index] & source[index]);
+        changed[index] = static_cast<uint8_t>(memory_[offset + index] & source[index]);
     }
-    return file_ < 0 || pwrite(file_, memory_.data() + offset, bytes, offset) == static_cast<ssize_t>(bytes);
+    return keep(offset, changed);
 }
 
 bool FileFlash::erase(uint32_t sector) {
     if (sector >= sectors_) {
         return false;
     }
-    uint8_t* const start = memory_.data() + sector * SECTOR_BYTES;
-    std::memset(start, 0xFF, SECTOR_BYTES);
-    return file_ < 0 || pwrite(file_, start, SECTOR_BYTES, sector * SECTOR_BYTES) == ssize_t{SECTOR_BYTES};
+    return keep(sector * SECTOR_BYTES, std::vector<uint8_t>(SECTOR_BYTES, 0xFF));
+}
+
+/// First into the file: what a full disk refuses must not look stored.
+bool FileFlash::keep(uint32_t offset, const std::vector<uint8_t>& changed) {
+    if (file_ >= 0 && pwrite(file_, changed.data(), changed.size(), offset) != static_cast<ssize_t>(changed.size())) {
+        return false;
+    }
+    std::copy(changed.begin(), changed.end(), memory_.begin() + offset);
+    return true;
 }
 
 }  // namespace pdm::native

@@ -29,6 +29,8 @@ class FileFlash final : public Flash {
 
     bool within(uint32_t offset, size_t bytes) const { return offset + bytes <= uint64_t{sectors_} * SECTOR_BYTES; }
 
+    bool keep(uint32_t offset, const std::vector<uint8_t>& changed);
+
     uint32_t sectors_;
     std::vector<uint8_t> memory_;  // what the file holds
     int file_ = -1;

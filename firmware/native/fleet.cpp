@@ -119,7 +119,7 @@ class Serial {
         waiting_.append(piece, static_cast<size_t>(std::max<ssize_t>(bytes, 0)));
         for (size_t end; (end = waiting_.find('\n')) != std::string::npos; waiting_.erase(0, end + 1)) {
             for (const auto& pump : pumps) {
-                pump->device.command(waiting_.data(), end);
+                pump->device.obey(waiting_.data(), end);
             }
             std::fprintf(stderr, "%s\n", pumps.front()->device.status(uptime_ms()).command);
         }
@@ -187,7 +187,7 @@ void tell(const Pumps& pumps) {
                  static_cast<unsigned long long>(now.dropped), trouble.c_str());
 }
 
-bool sum_up(const Pumps& pumps) {
+bool sum_up(const Pumps& pumps, bool lasting) {
     const Totals all = add_up(pumps);
     std::ostringstream line;
     line << "{\"pumps\":" << pumps.size() << ",\"acknowledged\":" << all.acknowledged << ",\"waiting\":" << all.waiting
@@ -195,7 +195,8 @@ bool sum_up(const Pumps& pumps) {
          << ",\"torn\":" << all.torn << ",\"reconnects\":" << all.reconnects << "}\n";
     std::fputs(line.str().c_str(), stdout);
     std::fflush(stdout);
-    return all.dropped + all.undated == 0;
+    // without a folder what waits goes with the program
+    return all.dropped + all.undated + (lasting ? 0 : all.waiting) == 0;
 }
 
 /// Send what waits, as far as the broker takes it, and say goodbye.
@@ -251,7 +252,7 @@ bool run_fleet(const Options& options) {
     }
     tell(pumps);
     leave(pumps);
-    return sum_up(pumps);
+    return sum_up(pumps, !options.state.empty());
 }
 
 }  // namespace pdm::native

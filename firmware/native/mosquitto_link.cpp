@@ -10,15 +10,18 @@ constexpr int AT_LEAST_ONCE = 1;
 
 }  // namespace
 
-MosquittoLink::MosquittoLink(const Broker& broker, const std::string& client_id)
-    : broker_(broker), client_id_(client_id), client_(mosquitto_new(client_id.c_str(), true, this)) {
+MosquittoLink::MosquittoLink(const Broker& broker, const std::string& device_id)
+    : broker_(broker), client_(mosquitto_new(nullptr, true, this)) {
+    client_id_of(device_id.c_str(), client_id_);
     if (!client_) {
         throw std::runtime_error("no memory for another connection");
     }
-    prepare();
+    if (const int code = prepare(); code != MOSQ_ERR_SUCCESS) {
+        throw std::runtime_error("--ca " + broker.ca_file + ": " + mosquitto_strerror(code));
+    }
 }
 
-void MosquittoLink::prepare() {
+int MosquittoLink::prepare() {
     mosquitto* const client = client_.get();
     mosquitto_connect_callback_set(client, on_connect);
     mosquitto_publish_callback_set(client, on_publish);
@@ -27,22 +30,20 @@ void MosquittoLink::prepare() {
     if (!broker_.username.empty()) {
         mosquitto_username_pw_set(client, broker_.username.c_str(), broker_.password.c_str());
     }
-    if (!broker_.ca_file.empty()) {
-        const int code = mosquitto_tls_set(client, broker_.ca_file.c_str(), nullptr, nullptr, nullptr, nullptr);
-        if (code != MOSQ_ERR_SUCCESS) {
-            throw std::runtime_error("--ca " + broker_.ca_file + ": " + mosquitto_strerror(code));
-        }
-    }
+    return broker_.ca_file.empty()
+               ? MOSQ_ERR_SUCCESS
+               : mosquitto_tls_set(client, broker_.ca_file.c_str(), nullptr, nullptr, nullptr, nullptr);
 }
 
 void MosquittoLink::connect(const char* will_topic, const char* will_payload, size_t will_bytes) {
     // what an earlier connection left unacknowledged would be sent twice: the device sends it again itself
-    mosquitto_reinitialise(client_.get(), client_id_.c_str(), true, this);
-    prepare();
+    mosquitto_reinitialise(client_.get(), client_id_, true, this);
     open_ = true;
-    mosquitto_will_set(client_.get(), will_topic, static_cast<int>(will_bytes), will_payload, AT_LEAST_ONCE, true);
     // a failure shows as a missing socket at the next work()
-    mosquitto_connect_async(client_.get(), broker_.host.c_str(), broker_.port, KEEPALIVE_S);
+    if (prepare() == MOSQ_ERR_SUCCESS) {
+        mosquitto_will_set(client_.get(), will_topic, static_cast<int>(will_bytes), will_payload, AT_LEAST_ONCE, true);
+        mosquitto_connect_async(client_.get(), broker_.host.c_str(), broker_.port, KEEPALIVE_S);
+    }
 }
 
 int32_t MosquittoLink::publish(const char* topic, const char* payload, size_t bytes, bool retained) {
@@ -52,8 +53,10 @@ int32_t MosquittoLink::publish(const char* topic, const char* payload, size_t by
     return code == MOSQ_ERR_SUCCESS ? message_id : REFUSED;
 }
 
-bool MosquittoLink::subscribe(const char* topic) {
-    return mosquitto_subscribe(client_.get(), nullptr, topic, AT_LEAST_ONCE) == MOSQ_ERR_SUCCESS;
+void MosquittoLink::subscribe(const char* topic) {
+    if (mosquitto_subscribe(client_.get(), nullptr, topic, AT_LEAST_ONCE) != MOSQ_ERR_SUCCESS) {
+        closed(MOSQ_ERR_NO_CONN);
+    }
 }
 
 void MosquittoLink::work(bool readable, bool writable, bool hung_up) {
@@ -90,10 +93,12 @@ void MosquittoLink::on_connect(mosquitto*, void* self, int code) {
         return;
     }
     link->open_ = false;
-    if (code == 4 || code == 5) {
-        link->device_->refused(code == 4 ? "refused: bad user name or password" : "refused: not authorised");
-    } else {
-        link->device_->disconnected("refused: server unavailable");
+    switch (code) {
+        case 1: link->device_->refused("refused: protocol version"); break;
+        case 2: link->device_->refused("refused: client id"); break;
+        case 4: link->device_->refused("refused: bad user name or password"); break;
+        case 5: link->device_->refused("refused: not authorised"); break;
+        default: link->device_->disconnected("refused: server unavailable");
     }
 }
 
@@ -102,7 +107,7 @@ void MosquittoLink::on_publish(mosquitto*, void* self, int message_id) {
 }
 
 void MosquittoLink::on_message(mosquitto*, void* self, const mosquitto_message* message) {
-    static_cast<MosquittoLink*>(self)->device_->received(static_cast<const char*>(message->payload),
+    static_cast<MosquittoLink*>(self)->device_->obey(static_cast<const char*>(message->payload),
                                                          static_cast<size_t>(message->payloadlen), message->retain);
 }
 

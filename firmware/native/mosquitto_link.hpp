@@ -20,8 +20,8 @@ struct Broker {
 
 class MosquittoLink final : public Link {
   public:
-    /// One connection, whose client id is the device's. Throws std::runtime_error where the CA file cannot be used.
-    MosquittoLink(const Broker& broker, const std::string& client_id);
+    /// One connection, as one device. Throws std::runtime_error where the CA file cannot be used.
+    MosquittoLink(const Broker& broker, const std::string& device_id);
     MosquittoLink(const MosquittoLink&) = delete;
     MosquittoLink& operator=(const MosquittoLink&) = delete;
 
@@ -30,7 +30,7 @@ class MosquittoLink final : public Link {
 
     void connect(const char* will_topic, const char* will_payload, size_t will_bytes) override;
     int32_t publish(const char* topic, const char* payload, size_t bytes, bool retained) override;
-    bool subscribe(const char* topic) override;
+    void subscribe(const char* topic) override;
 
     /// Leave without the last will.
     void leave() { mosquitto_disconnect(client_.get()); }
@@ -42,7 +42,7 @@ class MosquittoLink final : public Link {
     void work(bool readable, bool writable, bool hung_up);
 
   private:
-    void prepare();
+    int prepare();
     void closed(int code);
 
     static void on_connect(mosquitto*, void* self, int code);
@@ -54,7 +54,7 @@ class MosquittoLink final : public Link {
     };
 
     Broker broker_;
-    std::string client_id_;
+    char client_id_[CLIENT_ID_ROOM];
     std::unique_ptr<mosquitto, Destroy> client_;
     Device* device_ = nullptr;
     bool open_ = false;  // since connect(), until it is closed

@@ -31,6 +31,8 @@ class Board {
     [[noreturn]] void restart();
 
     bool is_running() const { return is_running_; }
+    /// Readings in flash that the broker does not have; of a board that runs.
+    uint32_t waiting() const { return outbox_.waiting(); }
     bool is_real() const { return provision.sensors == Source::REAL; }
 
     // in this order: each needs those before it

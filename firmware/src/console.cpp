@@ -100,7 +100,7 @@ void Console::command(const char* line, size_t bytes) {
         Serial.println("not provisioned: nothing obeys");
         return;
     }
-    board_.device.command(line, bytes);
+    board_.device.obey(line, bytes);
     Serial.println(board_.device.status(uptime_ms()).command);
 }
 
@@ -117,6 +117,12 @@ void Console::provision(const char* json, size_t bytes) {
     char text[ERROR_ROOM];
     if (!parse_provision(json, bytes, board_.provision, next_, text)) {
         Serial.printf("refused: %s\n", text);
+        return;
+    }
+    const bool another = strcmp(next_.device_id, board_.provision.device_id) != 0 || next_.sensors != board_.provision.sensors;
+    if (const uint32_t waiting = board_.waiting(); another && waiting > 0) {
+        Serial.printf("refused: %lu readings of %s wait to be sent; let them, or `erase outbox`\n",
+                      static_cast<unsigned long>(waiting), board_.provision.device_id);
         return;
     }
     if (!board_.store.save(next_)) {

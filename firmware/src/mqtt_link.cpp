@@ -19,16 +19,16 @@ constexpr int LOW_PRIORITY = 1;
 // a command of the greatest length with its topic is one event
 constexpr int IN_BUFFER_BYTES = MAX_COMMAND_BYTES + TOPIC_ROOM + 16;
 // the greatest message is the one that connects: will, client id, name, password
-constexpr int OUT_BUFFER_BYTES = STATUS_ROOM + TOPIC_ROOM + sizeof Provision::device_id + sizeof Provision::username +
+constexpr int OUT_BUFFER_BYTES = STATUS_ROOM + TOPIC_ROOM + CLIENT_ID_ROOM + sizeof Provision::username +
                                  sizeof Provision::password + 32;
 
-esp_mqtt_client_config_t config_of(const Provision& provision) {
+esp_mqtt_client_config_t config_of(const Provision& provision, const char* client_id) {
     esp_mqtt_client_config_t config = {};
     config.broker.address.hostname = provision.broker_host;
     config.broker.address.port = provision.broker_port;
     config.broker.address.transport = provision.tls ? MQTT_TRANSPORT_OVER_SSL : MQTT_TRANSPORT_OVER_TCP;
     config.broker.verification.certificate = provision.tls ? provision.ca_pem : nullptr;
-    config.credentials.client_id = provision.device_id;
+    config.credentials.client_id = client_id;
     if (provision.username[0] != '\0') {
         config.credentials.username = provision.username;
         config.credentials.authentication.password = provision.password;
@@ -66,7 +66,9 @@ void MqttLink::connect(const char* will_topic, const char* will_payload, size_t 
         not_begun_ = "no Wi-Fi";
         return;
     }
-    esp_mqtt_client_config_t config = config_of(provision_);
+    char client_id[CLIENT_ID_ROOM];
+    client_id_of(provision_.device_id, client_id);
+    esp_mqtt_client_config_t config = config_of(provision_, client_id);
     config.session.last_will.topic = will_topic;
     config.session.last_will.msg = will_payload;
     config.session.last_will.msg_len = static_cast<int>(will_bytes);
@@ -129,16 +131,14 @@ int32_t MqttLink::publish(const char* topic, const char* payload, size_t bytes, 
     return id;
 }
 
-bool MqttLink::subscribe(const char* topic) {
+void MqttLink::subscribe(const char* topic) {
     if (phase_ != Phase::CONNECTED) {
-        return false;
+        return;
     }
     hears_no_commands_ = false;
-    const bool sent = esp_mqtt_client_subscribe_single(client_, topic, AT_LEAST_ONCE) >= 0;
-    if (!sent) {
+    if (esp_mqtt_client_subscribe_single(client_, topic, AT_LEAST_ONCE) < 0) {
         esp_mqtt_client_disconnect(client_);  // a device that hears no commands is to try again
     }
-    return sent;
 }
 
 void MqttLink::work() {
@@ -153,7 +153,7 @@ void MqttLink::work() {
         take(event);
     }
     while (xMessageBufferReceive(commands_, &taken_, sizeof taken_, 0) > 0) {
-        device_->received(taken_.text, taken_.bytes, taken_.retained);
+        device_->obey(taken_.text, taken_.bytes, taken_.retained);
     }
 }
 

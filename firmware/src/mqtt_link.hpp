@@ -30,7 +30,7 @@ class MqttLink final : public Link {
 
     void connect(const char* will_topic, const char* will_payload, size_t will_bytes) override;
     int32_t publish(const char* topic, const char* payload, size_t bytes, bool retained) override;
-    bool subscribe(const char* topic) override;
+    void subscribe(const char* topic) override;
 
     /// Tell the device what has happened since the last call.
     void work();

@@ -255,3 +255,11 @@ TEST_CASE("the longest topic fits, and one that does not fit or cannot be is ref
         CHECK_MESSAGE(topic(Topic::STATUS, "factory", bad) == "", bad);
     }
 }
+
+TEST_CASE("a client id is one that every broker takes, and no service's") {
+    char id[CLIENT_ID_ROOM];
+    client_id_of("north.pump-07_a", id);
+    CHECK(std::string(id) == "device-north__pump-07_a");
+    client_id_of(std::string(MAX_DEVICE_ID, '.').c_str(), id);
+    CHECK(std::string(id).size() == CLIENT_ID_ROOM - 1);
+}

@@ -32,6 +32,7 @@ from pdm_platform.stores.registry import Manifest, Registry
 from pdm_platform.stores.sqlite import SqliteStore
 from tests.chaos.proxy import Proxy, running_proxy
 from tests.pump_twin import needs_compiler, program
+from tests.servers.embedded_broker import EmbeddedBroker
 from tests.servers.mosquitto import Mosquitto, needs_mosquitto, running_mosquitto, wait_until
 from tests.servers.mqtt_clients import connected
 
@@ -237,3 +238,31 @@ def test_a_retained_command_switches_a_pump_to_labels_and_what_is_wrong_with_one
     assert list(labelled) == [COLLECTOR]
     measured[COLLECTOR] += labelled[COLLECTOR]
     assert_each_once(measured)
+
+
+def run_briefly(*options: str) -> "subprocess.CompletedProcess[str]":
+    words = [str(program()), "run", "--duration-s", "2", "--settings", json.dumps(SETTINGS), *options]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_embedded_broker_takes_them_too_with_dots_in_their_names(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(tmp_path)
+    try:
+        address = f"127.0.0.1:{broker.settings.mqtt_port}"
+        done = run_briefly("--pumps", "3", "--prefix", "north.pump-", "--broker", address)
+    finally:
+        broker.kill()
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["acknowledged"] >= 3 * 9
+
+
+def test_what_waits_where_nothing_keeps_it_is_lost_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+
+    lost, kept = run_briefly("--broker", nobody), run_briefly("--broker", nobody, "--state", str(tmp_path / "flash"))
+
+    assert (lost.returncode, kept.returncode) == (1, 0)
+    assert json.loads(lost.stdout)["waiting"] >= 9
+    assert "unreachable" in lost.stderr
+    assert json.loads(kept.stdout)["waiting"] >= 9

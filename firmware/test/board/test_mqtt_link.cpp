@@ -219,7 +219,7 @@ TEST_CASE("the link connects as it was provisioned, with a retained last will, a
     CHECK(client->port == 8883);
     CHECK(client->tls);
     CHECK(client->certificate == "-----BEGIN CERTIFICATE-----");
-    CHECK(client->client_id == "pump-a");
+    CHECK(client->client_id == "device-pump-a");
     CHECK(client->username == "pump-a");
     CHECK(client->password == "secret");
     CHECK(client->will_topic == "factory/pumps/pump-a/status");
@@ -305,7 +305,7 @@ TEST_CASE("after the connection was lost all that is not acknowledged is sent ag
 TEST_CASE("what waits for an acknowledgement fills TCP's buffer only half, and leaves room for the status") {
     Rig rig;
     rig.run(30000);
-    rig.device.command(R"({"interval_s": 0.1})", 19);
+    rig.device.obey(R"({"interval_s": 0.1})", 19);
     rig.run(5000);
     REQUIRE(rig.outbox.waiting() > 20);
     client->connect();
@@ -330,7 +330,7 @@ TEST_CASE("what waits for an acknowledgement fills TCP's buffer only half, and l
 TEST_CASE("of two messages under one id the second counts as not sent, and is sent again under another") {
     Rig rig;
     rig.connect();
-    rig.device.command(R"({"interval_s": 0.5})", 19);
+    rig.device.obey(R"({"interval_s": 0.5})", 19);
     rig.run(3000);
     REQUIRE(readings().size() >= 2);
     const auto first = readings()[0];
