@@ -4,7 +4,9 @@ Writes firmware/core/parameters.hpp anew. Everything in it stands, with its sour
 """
 
 from collections.abc import Iterable
+from math import prod
 from pathlib import Path
+from statistics import NormalDist
 from typing import Final
 
 from pdm_platform.contract.channels import CHANNELS
@@ -49,6 +51,13 @@ struct AxisShares { float x, y, z; };
 // contract/channels.py: what can be a measurement, and the digits that its sensor gives
 struct ChannelRange { double possible_min, possible_max; int decimals; };
 """
+_DOUBLINGS: Final = 11
+_NORMAL_COMMENT: Final = """
+// Normal quantiles from the end of the law to its middle: at the first 16 levels, then 8 stretches to each doubling of
+// the distance from the end. Coefficients of a cubic over the stretch, constant first, in 2^-28.
+"""
+# places of a stretch through which its cubic goes: about those of Chebyshev
+_PLACES: Final = (0.038, 0.309, 0.691, 0.962)
 
 
 def _number(value: float, single: bool = False) -> str:
@@ -68,7 +77,7 @@ def _constants() -> str:
         "BRIDGE_KNOTS": wear.KNOTS, "DAY_LEVELS": duty.DAY_LEVELS, "DRAW_LEVELS": draws.LEVELS,
         "EXPONENT_LEVELS": wear.EXPONENT_LEVELS, "START_LEVELS": wear.START_LEVELS,
         "BASELINE_READINGS": duty.BASELINE_READINGS, "CHAOS_NOT_BEFORE": episodes.NOT_BEFORE,
-        "EPISODE_KINDS": episodes.KINDS, "DECAY_READINGS": duty.DECAY_READINGS,
+        "EPISODE_KINDS": episodes.KINDS, "DECAY_READINGS": duty.DECAY_READINGS, "NORMAL_DOUBLINGS": _DOUBLINGS,
     }  # fmt: skip
     exact = {
         "BRIDGE_SHAPE": wear.BRIDGE_SHAPE, "EARLIEST_START": wear.STARTS[0], "LATEST_START": wear.STARTS[1],
@@ -92,6 +101,31 @@ def _constants() -> str:
         + [f"constexpr double {name} = {value!r};\n" for name, value in exact.items()]
         + [f"constexpr float {name} = {value!s}f;\n" for name, value in single.items()]
     )
+
+
+def _upper_quantile(levels_from_end: float) -> float:
+    return -NormalDist().inv_cdf((levels_from_end + 0.5) / draws.LEVELS)
+
+
+def _cubic(place: list[float], value: list[float]) -> list[float]:
+    """Coefficients of the cubic through four points, constant first, by Lagrange's formula."""
+    coefficients = [0.0] * 4
+    for at, to in zip(place, value, strict=True):
+        a, b, c = (other for other in place if other != at)
+        scale = to / prod(at - other for other in (a, b, c))
+        for power, part in enumerate((-a * b * c, a * b + b * c + c * a, -(a + b + c), 1.0)):
+            coefficients[power] += scale * part
+    return coefficients
+
+
+def _normal_rows() -> list[str]:
+    rows = [[_upper_quantile(level), 0.0, 0.0, 0.0] for level in range(16)]
+    for doublings in range(1, _DOUBLINGS + 1):
+        # a stretch ends with its last level
+        place = [part * (1.0 - 0.5**doublings) for part in _PLACES]
+        for eighth in range(8, 16):
+            rows.append(_cubic(place, [_upper_quantile((eighth + part) * 2**doublings) for part in place]))
+    return ["    {" + ", ".join(str(round(number * 2**28)) for number in row) + "},\n" for row in rows]
 
 
 def header() -> str:
@@ -121,6 +155,7 @@ def header() -> str:
         _table("Spread", "BUILT", str(len(physics.Unit)),
                [_row(physics.BUILT[unit], unit.name.lower()) for unit in physics.Unit]),
         _table("ChannelRange", "CHANNEL_RANGES", str(len(CHANNELS)), ranges),
+        _NORMAL_COMMENT.rstrip("\n") + _table("int32_t", "NORMAL", f"{8 * (_DOUBLINGS + 2)}][4", _normal_rows()),
     ]  # fmt: skip
     return f"{_TOP}{_constants()}{_STRUCTS}{''.join(tables)}\n}}  // namespace pdm\n"
 

@@ -56,7 +56,7 @@ double Law::densities(double readings, double (&of_mode)[FAILURE_MODES]) const {
 }
 
 /// The sum over a block of lengths by Gauss's way: two or three of them, weighted so that polynomials up to the fifth
-/// degree are summed exactly. Densities change little over a block: it is within 1e-11.
+/// degree are summed exactly. Densities change little over a block: it is within 1e-12.
 double Law::block(uint32_t from, uint32_t lengths) const {
     double unused[FAILURE_MODES];
     const double n = lengths, middle = from + (n - 1.0) / 2.0;
