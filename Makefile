@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev firmware up down backup restore test test-stack chaos check bench dashboards lock clean
+.PHONY: help setup demo dev firmware firmware-cost up down backup restore test test-stack chaos check bench dashboards lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ firmware: ## the firmware's pumps for this computer: var/firmware/native/pump-tw
 	@cmake -S firmware -B var/firmware/native >/dev/null
 	@cmake --build var/firmware/native --parallel -- --no-print-directory
 	@echo "built var/firmware/native/pump-twin: --help tells what it does"
+
+firmware-cost: ## what the firmware's core costs on a chip: instructions, stack, sizes; ARGS=--json
+	@$(PYTHON) -m firmware.cost $(ARGS)
 
 up: ## the stack on real servers, in containers; DEMO=1 adds simulated pumps
 	@DEMO="$(DEMO)" deploy/up.sh

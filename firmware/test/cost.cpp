@@ -1,5 +1,5 @@
 // What the core costs on a chip: instructions and stack of everything a device does, counted on an emulated one. QEMU
-// with `-icount shift=0` takes each instruction for one, so the figures are the same on every computer. firmware/cost.py
+// with `-icount shift=0` takes each instruction for one, so the figures are the same on every computer. firmware/cost/
 // builds this, runs it and reads what it prints.
 //
 // What lies behind the seams is not counted: flash is plain memory here, and the link takes everything.
@@ -17,6 +17,12 @@ using namespace pdm;
 // the C++ library would bring these two
 extern "C" void __cxa_pure_virtual() { abort(); }
 void* operator new(size_t, void* place) { return place; }
+
+// read off the object file: the static memory of each part of a device
+extern "C" {
+char size_of_device[sizeof(Device)], size_of_twin[sizeof(Twin)], size_of_outbox[sizeof(Outbox)];
+char size_of_instruments[sizeof(Instruments)], size_of_provision[sizeof(Provision)];
+}
 
 namespace {
 
@@ -69,7 +75,7 @@ class MemoryFlash final : public Flash {
 class EagerLink final : public Link {
   public:
     void connect(const char*, const char*, size_t) override {}
-    bool subscribe(const char*) override { return true; }
+    void subscribe(const char*) override {}
     int32_t publish(const char*, const char*, size_t, bool retained) override {
         const Seam seam;
         if (retained) {
@@ -101,7 +107,10 @@ struct Pump {
 alignas(Pump) uint8_t pump_memory[sizeof(Pump)];
 Pump& pump = *reinterpret_cast<Pump*>(pump_memory);
 
-int64_t now_us() { return 12345678; }
+int64_t now_us() {
+    const Seam seam;
+    return 12345678;
+}
 
 // what the work below is given
 Settings settings;
@@ -112,15 +121,13 @@ char buffer[STATUS_ROOM];
 const char* text;
 Provision provision, next_provision;
 Status status;
-VelocityRms axis;
-TrueRms clamp;
 Instruments instruments(now_us);
 int32_t count;
 volatile bool done;
 
 }  // namespace
 
-/// What is counted. cost.py finds each by its name, to compare the stack it used with the most that it can use.
+/// What is counted. firmware/cost finds each by its name, to compare the stack it used with the most that it can use.
 namespace work {
 
 #define PDM_WORK __attribute__((noinline)) void
@@ -138,8 +145,11 @@ PDM_WORK whole_reading() {
     step();
     acknowledge();
 }
-PDM_WORK start() { done = pump.device.start(settings, now_ms, now_ms); }
-PDM_WORK command() { pump.device.command(text, strlen(text)); }
+PDM_WORK start() {
+    done = pump.device.start(settings, now_ms);
+    pump.device.sample_from(now_ms);
+}
+PDM_WORK command() { pump.device.obey(text, strlen(text)); }
 PDM_WORK live() { pump.twin.start(settings); }
 PDM_WORK measure() { done = pump.twin.measure(reading); }
 PDM_WORK put() { done = pump.outbox.put(reading); }
@@ -152,8 +162,8 @@ PDM_WORK provide() {
     char error[ERROR_ROOM];
     done = parse_provision(text, strlen(text), provision, next_provision, error);
 }
-PDM_WORK vibration_sample() { done = axis.add(count); }
-PDM_WORK current_sample() { done = clamp.add(count); }
+PDM_WORK acceleration() { instruments.acceleration(count, -count, count / 2); }
+PDM_WORK current() { instruments.current(count + 2048); }
 PDM_WORK instruments_measure() { done = instruments.measure(reading); }
 
 }  // namespace work
@@ -352,53 +362,53 @@ void texts() {
     PDM_FIGURE(provisioning, provide);
     PDM_FIGURE(status_encoded, encode_status);
     build(FEW_SECTORS, disturbed(Mode::INFERENCE, Speed::STRESS, 0));
-    text = "{\"mode\":\"inference\",\"seed\":7,\"number\":0,\"speed\":\"stress\",\"failure_mode\":\"in_turn\",\"wearing\":true,"
-           "\"interval_s\":0.25,\"repair_after_s\":3600.5,\"chaos\":["
+    text = "{\"mode\":\"inference\",\"seed\":7,\"number\":0,\"speed\":\"stress\",\"failure_mode\":\"in_turn\","
+           "\"wearing\":true,\"interval_s\":0.25,\"repair_after_s\":3600.5,\"chaos\":["
            "{\"name\":\"heatwave\",\"probability\":0.0123456789,\"readings\":40},"
            "{\"name\":\"mechanical_spike\",\"probability\":0.02,\"readings\":1},"
            "{\"name\":\"cavitation\",\"probability\":1e-3,\"readings\":12},"
-           "{\"name\":\"voltage_drop\",\"probability\":0.5,\"readings\":100},{\"name\":\"sensor_freeze\"}],\"report\":true}";
+           "{\"name\":\"voltage_drop\",\"probability\":0.5,\"readings\":100},"
+           "{\"name\":\"sensor_freeze\"}],\"report\":true}";
     command_full.take();
     text = "{\"speed\":\"\\u0066ast\"}";
     command_refused.take();
-    text = "{\"device_id\":\"pump-001\",\"topic_root\":\"factory\",\"wifi_ssid\":\"plant\",\"wifi_password\":\"correct horse\","
-           "\"broker_host\":\"broker.example.org\",\"broker_port\":8883,\"tls\":true,\"username\":\"pump-001\","
+    text = "{\"device_id\":\"pump-001\",\"topic_root\":\"factory\",\"wifi_ssid\":\"plant\","
+           "\"wifi_password\":\"correct horse\",\"broker_host\":\"broker.example.org\",\"broker_port\":8883,\"tls\":true,\"username\":\"pump-001\","
            "\"password\":\"battery staple\",\"ntp_server\":\"pool.ntp.org\",\"sensors\":\"twin\"}";
     provisioning.take();
     status = pump.device.status(now_ms);
     status_encoded.take();
 }
 
-/// Real sensors: a second of samples, of noise and of a fault.
-void sensors() {
-    PDM_FIGURE(vibration_sample_3200_hz, vibration_sample);
-    PDM_FIGURE(vibration_sample_26667_hz, vibration_sample);
-    PDM_FIGURE(current_sample_4000_hz, current_sample);
-    PDM_FIGURE(instruments_measure, instruments_measure);
-    uint32_t noise = 1;
-    const auto drawn = [&] { return static_cast<int32_t>((noise = noise * 1664525u + 1013904223u) >> 20); };
-    axis.start({3200.0f, 0.04f, 4096});
-    for (int sample = 0; sample < 6400; ++sample) {
-        count = drawn() - 2048;
-        vibration_sample_3200_hz.take();
-    }
-    axis.start({26667.0f, 0.04f, 4096});
-    for (int sample = 0; sample < 26667; ++sample) {
-        count = drawn() - 2048;
-        vibration_sample_26667_hz.take();
-    }
-    clamp.start({4000.0f, 0.018f, 0.05f, -1, 4096});
-    for (int sample = 0; sample < 8000; ++sample) {
-        count = drawn();
-        current_sample_4000_hz.take();
-    }
+/// Two seconds of noise.
+void take_samples(Figure& axes, Figure& current, float rate_hz) {
     Wiring wiring;
-    wiring.accelerometer = {3200.0f, 0.04f, 4096};
+    wiring.accelerometer = {rate_hz, 0.04f, 4096};
     wiring.clamp = {4000.0f, 0.018f, 0.05f, -1, 4096};
     wiring.pressure.at_4_ma = 0.0f;
     wiring.pressure.at_20_ma = 10.0f;
     wiring.tacho = {1.0f, 3600.0f, 2000};
-    instruments.start(wiring);
+    if (instruments.start(wiring) != nullptr) {
+        abort();
+    }
+    uint32_t noise = 1;
+    for (int sample = 0; sample < static_cast<int>(2.0f * rate_hz); ++sample) {
+        noise = noise * 1664525u + 1013904223u;
+        count = static_cast<int32_t>(noise >> 20) - 2048;
+        axes.take();
+        if (sample < 8000) {
+            current.take();
+        }
+    }
+}
+
+void sensors() {
+    PDM_FIGURE(axes_3200_hz, acceleration);
+    PDM_FIGURE(axes_26667_hz, acceleration);
+    PDM_FIGURE(current_4000_hz, current);
+    PDM_FIGURE(instruments_measure, instruments_measure);
+    take_samples(axes_26667_hz, current_4000_hz, 26667.0f);
+    take_samples(axes_3200_hz, current_4000_hz, 3200.0f);
     instruments.pressure(12.0f);
     instruments.temperature(1200.0f);
     for (int64_t pulse = 1; pulse < 10; ++pulse) {
@@ -420,9 +430,5 @@ int main() {
     starts();
     texts();
     sensors();
-    printf("size device %lu\nsize twin %lu\nsize outbox %lu\nsize instruments %lu\nsize provision %lu\n",
-           static_cast<unsigned long>(sizeof(Device)), static_cast<unsigned long>(sizeof(Twin)),
-           static_cast<unsigned long>(sizeof(Outbox)), static_cast<unsigned long>(sizeof(Instruments)),
-           static_cast<unsigned long>(sizeof(Provision)));
     return 0;
 }
