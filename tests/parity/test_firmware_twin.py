@@ -1,7 +1,7 @@
 """The firmware's twin is the simulators' pump: the same lifetimes and, to the last digit sent, the same readings.
 
-Tolerance: each channel within one unit of the last digit of its payload, on single readings. The twin computes normal
-quantiles, sines and exponentials, where the simulators look them up in tables of the same values.
+Tolerance: each channel within one unit of the last digit of its payload, on single readings. The twin reckons in fixed
+point, with polynomials for quantiles, sines and exponentials that the simulators look up in tables.
 """
 
 from dataclasses import replace
