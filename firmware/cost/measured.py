@@ -27,7 +27,7 @@ FLOATS: Final = chips.riscv("rv32imafc", "ilp32f")
 PARTS: Final = {
     "twin": ("twin", "physics", "fixed", "draws", "chaos", "duty", "wear", "lifetimes"),
     "outbox": ("outbox", "outbox_mount", "outbox_format"),
-    "device": ("device", "schedule", "clock", "backoff", "settings", "topics", "reading"),
+    "device": ("device", "device_link", "schedule", "clock", "backoff", "settings", "topics", "reading"),
     "payloads": ("payload", "status", "json_writer", "text"),
     "commands": ("commands", "fields", "json_reader", "json_text", "provision"),
     "real sensors": ("instruments", "measured", "signals", "vibration"),

@@ -1,7 +1,6 @@
 #include "fleet.hpp"
 
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -78,8 +78,9 @@ std::map<std::string, std::string> passwords_of(const std::string& path) {
 }
 
 Pumps build(const Options& options) {
-    if (!options.state.empty() && mkdir(options.state.c_str(), 0700) != 0 && errno != EEXIST) {
-        throw UsageError("--state " + options.state + " cannot be made");
+    std::error_code wrong;
+    if (!options.state.empty() && (std::filesystem::create_directories(options.state, wrong), wrong)) {
+        throw UsageError("--state " + options.state + " cannot be made: " + wrong.message());
     }
     const auto passwords = passwords_of(options.passwords);
     Pumps pumps;
@@ -202,15 +203,13 @@ bool sum_up(const Pumps& pumps, bool lasting) {
 /// Send what waits, as far as the broker takes it, and say goodbye.
 void leave(Pumps& pumps) {
     const uint64_t until_ms = uptime_ms() + FAREWELL_MS;
-    const auto wait_while = [&](auto&& is_busy) {
-        while (uptime_ms() < until_ms && std::any_of(pumps.begin(), pumps.end(), is_busy)) {
-            work(pumps, LONGEST_WAIT_MS, nullptr);
-            for (const auto& pump : pumps) {
-                pump->device.send_rest(uptime_ms());
-            }
+    const auto is_busy = [](const auto& pump) { return pump->device.is_connected() && pump->outbox.waiting() > 0; };
+    while (uptime_ms() < until_ms && std::any_of(pumps.begin(), pumps.end(), is_busy)) {
+        work(pumps, LONGEST_WAIT_MS, nullptr);
+        for (const auto& pump : pumps) {
+            pump->device.send_rest(uptime_ms());
         }
-    };
-    wait_while([](const auto& pump) { return pump->device.is_connected() && pump->outbox.waiting() > 0; });
+    }
     for (const auto& pump : pumps) {
         if (pump->device.is_connected()) {
             pump->device.say_goodbye(uptime_ms());

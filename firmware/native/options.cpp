@@ -33,7 +33,8 @@ run
   --username NAME      for all pumps; the password comes from PDM_MQTT_PASSWORD
   --passwords FILE     lines of `device_id password`, an account for each pump
   --root TEXT          root of all topics (factory)
-  --state DIR          keep readings that the broker does not have yet, one file a pump; without it in memory
+  --state DIR          keep readings that the broker does not have yet, and where each pump's life stands, one file a
+                       pump; without it in memory. What commands changed is not kept
   --flash-kib N        room for them, a pump (512)
   --duration-s S       stop after so long; else at Ctrl-C
   --clock-after-s S    until then the clock is not set (0)
