@@ -202,12 +202,13 @@ _SPECS: Final[dict[str, tuple[dict[str, Check], dict[str, Check]]]] = {
             "timestamp": _or_null(_moment),
             "clock_set": _or_null(_flag),
             "chaos": _or_null(_names),
+            "sensor_faults": _or_null(_names),
             "command": _or_null(_text(500)),
             **dict.fromkeys(("firmware", "link", "sensors", "speed"), _SHORT),
             **dict.fromkeys(
                 (
                     *("uptime_s", "power_ups", "measurement_id", "waiting", "dropped", "torn", "undated", "skipped"),
-                    *("reconnects", "generation"),
+                    *("flash_failures", "reconnects", "generation"),
                 ),
                 _NUMBER,
             ),
