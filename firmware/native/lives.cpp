@@ -42,6 +42,9 @@ void print_lives(const Options& options) {
             std::fputc('\n', stdout);
         }
     }
+    if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+        throw std::runtime_error("not all could be written");
+    }
 }
 
 }  // namespace pdm::native

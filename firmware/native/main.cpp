@@ -14,6 +14,9 @@ int main(int count, char** words) {
             case Options::Task::LIVES: print_lives(options); return 0;
             case Options::Task::RUN: return run_fleet(options) ? 0 : 1;
         }
+    } catch (const UsageError& error) {
+        std::fprintf(stderr, "pump-twin: %s\n", error.what());
+        return 2;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "pump-twin: %s\n", error.what());
         return 1;

@@ -14,7 +14,7 @@ namespace pdm::native {
 const char* const HELP = R"(pump-twin: pumps that do not exist, from the firmware's own core.
 
   pump-twin run [options]      publish pumps in real time, as so many devices
-  pump-twin lives [options]    print whole labelled lives, a payload a line
+  pump-twin lives [options]    print whole lives, a payload a line, labelled unless the mode is inference
 
 Which pumps
   --pumps N            so many (1); each has a connection of its own
@@ -40,7 +40,7 @@ run
   --clock-after-s S    until then the clock is not set (0)
   --serial             lines on standard input are commands, to every pump
   A line of progress a second on standard error; at the end one JSON line on standard output. Exit code 1 where
-  readings were lost.
+  readings were lost, or wait and nothing keeps them; 2 where an option cannot be.
 
 lives
   --readings N         so many of each pump instead of its whole life
@@ -84,6 +84,9 @@ Settings told(const Settings& now, const std::string& line) {
     if (result.repair || result.report) {
         throw UsageError("--settings " + line + ": repair and report are for a running pump");
     }
+    if (result.settings.number != now.number) {
+        throw UsageError("--settings " + line + ": --number tells the first pump's number, and the others follow");
+    }
     return result.settings;
 }
 
@@ -93,7 +96,20 @@ void set_broker(Broker& broker, const std::string& address) {
         throw UsageError("--broker " + address + " is not HOST:PORT");
     }
     broker.host = address.substr(0, colon);
-    broker.port = static_cast<int>(whole("broker", address.c_str() + colon + 1, 1, 65535));
+    broker.port = static_cast<int>(whole(("broker " + broker.host + ":").c_str(), address.c_str() + colon + 1, 1, 65535));
+}
+
+/// Seen before it is needed: libmosquitto would tell no more than that TLS failed.
+std::string certificate_file(const std::string& path) {
+    std::ifstream file(path);
+    std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (!file) {
+        throw UsageError("--ca " + path + " cannot be read");
+    }
+    if (text.find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+        throw UsageError("--ca " + path + " holds no certificate in PEM");
+    }
+    return path;
 }
 
 Options::Task task_of(const std::string& word) {
@@ -133,7 +149,7 @@ void take(Options& options, int choice, const char* name, const char* text) {
         case PREFIX: options.prefix = text; break;
         case SETTINGS: options.settings = told(options.settings, text); break;
         case BROKER: set_broker(options.broker, text); break;
-        case CA: options.broker.ca_file = text; break;
+        case CA: options.broker.ca_file = certificate_file(text); break;
         case USERNAME: options.broker.username = text; break;
         case PASSWORDS: options.passwords = text; break;
         case ROOT: options.root = text; break;
@@ -159,6 +175,9 @@ Options parse(int count, char** words) {
         return options;
     }
     options.task = task_of(words[1]);
+    if (options.task == Options::Task::LIVES) {
+        options.settings.mode = Mode::DATA_COLLECTION;
+    }
     int choice, index = 0;
     while ((choice = getopt_long(count - 1, words + 1, "", OPTIONS, &index)) != -1) {
         take(options, choice, OPTIONS[index].name, optarg);
