@@ -89,6 +89,8 @@ Pumps build(const Options& options) {
         if (const auto own = passwords.find(device_id(options, index)); own != passwords.end()) {
             broker.username = own->first;
             broker.password = own->second;
+        } else if (!passwords.empty()) {
+            throw UsageError("--passwords " + options.passwords + " has no line for " + device_id(options, index));
         }
         Settings settings = options.settings;
         settings.number = options.first_number + index;
