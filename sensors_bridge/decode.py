@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from pdm_platform.contract.errors import PayloadError, TopicError
-from pdm_platform.contract.intake import DeviceClock, IntakeLimits, accept_reading
+from pdm_platform.contract.intake import DeviceClock, IntakeLimits, accept_reading, require_own_topic
 from pdm_platform.contract.measurements import PUMP_ALARM, PUMP_LABELS, PUMP_PREDICTION, PUMP_TELEMETRY, Measurement
 from pdm_platform.contract.payloads import Alarm, DeviceStatus, Labelled, Prediction, Telemetry, decode
 from pdm_platform.contract.topics import Address, Kind, Topics
@@ -148,19 +148,14 @@ class Decoder:
     def _add_inference(self, rows: Rows, address: Address, message: Message) -> None:
         payload: Prediction | Alarm
         payload = decode(Alarm, message.payload) if address.kind is Kind.ALARM else decode(Prediction, message.payload)
-        _require_the_topics(address, payload.device_id)
+        require_own_topic(address, payload.device_id)
         rows.add(payload, self._inference_times.time_ns(payload, message), message)
 
 
 def _check(address: Address, message: Message) -> None:
     """A status must be right, so that whoever reads it there can rely on it. A command is for its device to judge."""
     if address.kind is Kind.STATUS and message.payload:  # without payload it takes the retained one back
-        _require_the_topics(address, decode(DeviceStatus, message.payload).device_id)
-
-
-def _require_the_topics(address: Address, device_id: str) -> None:
-    if device_id != address.device_id:
-        raise PayloadError(f"device_id {device_id!r} is not the topic's {address.device_id!r}")
+        require_own_topic(address, decode(DeviceStatus, message.payload).device_id)
 
 
 def _cause(error: PayloadError) -> Cause:

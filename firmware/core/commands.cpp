@@ -131,7 +131,7 @@ bool Command::set_interval(const char* name, const JsonValue& value) {
         settings_.interval_ms = 0;
         return true;
     }
-    if (!within(value, 0.05, 3600.0)) return fields_.refuse(name, value, "is not 0.05 to 3600, nor null");
+    if (!within(value, MIN_INTERVAL_MS / 1000.0, MAX_INTERVAL_MS / 1000.0)) return fields_.refuse(name, value, "is not 0.05 to 3600, nor null");
     settings_.interval_ms = static_cast<uint32_t>(rint(value.number * 1000.0));
     return true;
 }
@@ -141,7 +141,7 @@ bool Command::set_repair_after(const char* name, const JsonValue& value) {
         settings_.repair_after_ms = UNKNOWN_MS;
         return true;
     }
-    if (!within(value, 0.0, 1e9)) return fields_.refuse(name, value, "is not 0 to 1e9, nor null");
+    if (!within(value, 0.0, MAX_REPAIR_AFTER_MS / 1000.0)) return fields_.refuse(name, value, "is not 0 to 1e9, nor null");
     settings_.repair_after_ms = static_cast<int64_t>(rint(value.number * 1000.0));
     return true;
 }

@@ -35,7 +35,7 @@ void Device::resume() {
         if (newest->dated == Dated::WALL_CLOCK) {
             clock_.resume_after(newest->time_ms);
         }
-        if (newest->pump == Twin::fingerprint(settings_)) {
+        if (newest->pump == fingerprint(settings_)) {
             place = {newest->generation, newest->life_step + 1, newest->last_maintenance_ms};
         }
     }

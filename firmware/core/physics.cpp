@@ -1,6 +1,5 @@
 #include "physics.hpp"
 
-#include <math.h>
 #include <string.h>
 
 #include "machine.hpp"

@@ -35,7 +35,7 @@ struct Reading {
     int8_t disturbance = NONE;                    ///< what passes over the pump, index into DISTURBANCE_NAMES
     Mode mode = Mode::INFERENCE;
     Dated dated = Dated::WALL_CLOCK;
-    uint32_t pump = 0;                            ///< which twin, see Twin::fingerprint; 0 for real sensors
+    uint32_t pump = 0;                            ///< which twin, see fingerprint; 0 for real sensors
 };
 static_assert(sizeof(Reading) == 88, "the layout in flash: raise Outbox's format version with it");
 

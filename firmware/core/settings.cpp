@@ -12,6 +12,10 @@ namespace {
 constexpr uint8_t HEATWAVE = 0;
 constexpr uint8_t MECHANICAL_SPIKE = 1;
 
+// FNV-1a (Fowler, Noll, Vo), over bytes or words
+constexpr uint32_t EMPTY_HASH = 2166136261u;
+uint32_t with_word(uint32_t hash, uint32_t word) { return (hash ^ word) * 16777619u; }
+
 bool valid(const ChaosRule& rule) {
     if (rule.disturbance >= DISTURBANCES) return false;
     if (rule.always()) return true;
@@ -41,11 +45,20 @@ Settings usual_settings() {
 }
 
 uint32_t number_of(const char* device_id) {
-    uint32_t hash = 2166136261u;
+    uint32_t hash = EMPTY_HASH;
     for (; *device_id != '\0'; ++device_id) {
-        hash = (hash ^ static_cast<uint8_t>(*device_id)) * 16777619u;
+        hash = with_word(hash, static_cast<uint8_t>(*device_id));
     }
     return hash;
+}
+
+uint32_t fingerprint(const Settings& settings) {
+    uint32_t hash = with_word(EMPTY_HASH, static_cast<uint32_t>(settings.seed));
+    hash = with_word(with_word(hash, static_cast<uint32_t>(settings.seed >> 32)), settings.number);
+    const uint32_t kind = static_cast<uint32_t>(settings.speed) << 16 | static_cast<uint32_t>(settings.wearing) << 8 |
+                          static_cast<uint8_t>(settings.failure_mode);
+    hash = with_word(hash, kind);
+    return hash != 0 ? hash : 1;
 }
 
 bool valid(const Settings& settings) {

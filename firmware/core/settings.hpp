@@ -51,6 +51,8 @@ bool operator==(const Settings& one, const Settings& other);
 Settings usual_settings();
 /// A number of its own for each device, so that a plant's twins are different pumps: FNV-1a of its id.
 uint32_t number_of(const char* device_id);
+/// Tells one twin from another: of the settings that make it. Never 0.
+uint32_t fingerprint(const Settings& settings);
 /// Whether every field is within its limits, as what was read back from flash need not be.
 bool valid(const Settings& settings);
 /// The disturbances that may pass over the pump now, one bit each, bit 0 for the first of DISTURBANCE_NAMES.

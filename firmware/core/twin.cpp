@@ -31,19 +31,7 @@ int8_t ending_mode(const Settings& settings, uint32_t generation) {
     return static_cast<int8_t>((uint64_t{settings.number} + generation + settings.seed % FAILURE_MODES) % FAILURE_MODES);
 }
 
-uint32_t with_word(uint32_t hash, uint32_t word) { return (hash ^ word) * 16777619u; }
-
 }  // namespace
-
-// FNV-1a (Fowler, Noll, Vo), over words
-uint32_t Twin::fingerprint(const Settings& settings) {
-    uint32_t hash = with_word(2166136261u, static_cast<uint32_t>(settings.seed));
-    hash = with_word(with_word(hash, static_cast<uint32_t>(settings.seed >> 32)), settings.number);
-    const uint32_t kind = static_cast<uint32_t>(settings.speed) << 16 | static_cast<uint32_t>(settings.wearing) << 8 |
-                          static_cast<uint8_t>(settings.failure_mode);
-    hash = with_word(hash, kind);
-    return hash != 0 ? hash : 1;
-}
 
 void Twin::start(const Settings& settings, const Place& place) {
     settings_ = settings;

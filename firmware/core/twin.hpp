@@ -34,9 +34,6 @@ class Twin final : public Sensors {
     /// The next reading of the pump's life, with the truth behind it. Returns false while a failed pump stands still.
     bool measure(Reading& reading) override;
 
-    /// Tells one pump from another: of the settings that make it. Never 0.
-    static uint32_t fingerprint(const Settings& settings);
-
     uint32_t generation() const { return place_.generation; }
     uint32_t readings_of_life() const { return life_readings_; }
     uint32_t interval_ms() const;

@@ -20,7 +20,6 @@
 #include "file_flash.hpp"
 #include "lives.hpp"
 #include "mosquitto_link.hpp"
-#include "parameters.hpp"
 
 namespace pdm::native {
 namespace {
@@ -104,11 +103,10 @@ Pumps build(const Options& options) {
 }
 
 /// Spread over one interval, so that they do not all publish at the same moment.
-void begin(Pumps& pumps, const Settings& settings) {
-    const uint32_t own_ms = PACES[static_cast<int>(settings.speed)].interval_ms;
-    const uint64_t interval_ms = settings.interval_ms > 0 ? settings.interval_ms : own_ms, now_ms = uptime_ms();
+void begin(Pumps& pumps) {
+    const uint64_t now_ms = uptime_ms();
     for (size_t index = 0; index < pumps.size(); ++index) {
-        pumps[index]->device.sample_from(now_ms + index * interval_ms / pumps.size());
+        pumps[index]->device.sample_from(now_ms + index * pumps[index]->twin.interval_ms() / pumps.size());
     }
 }
 
@@ -157,6 +155,7 @@ void work(Pumps& pumps, int wait_ms, Serial* serial) {
 struct Totals {
     uint64_t acknowledged = 0, waiting = 0, dropped = 0, undated = 0, skipped = 0, torn = 0, reconnects = 0;
     uint32_t connected = 0;
+    const char* trouble = "";  // of the first pump that is not connected
 };
 
 Totals add_up(const Pumps& pumps) {
@@ -171,23 +170,19 @@ Totals add_up(const Pumps& pumps) {
         totals.torn += status.torn;
         totals.reconnects += status.reconnects;
         totals.connected += pump->device.is_connected();
+        if (!pump->device.is_connected() && *totals.trouble == '\0') {
+            totals.trouble = status.link;
+        }
     }
     return totals;
 }
 
 void tell(const Pumps& pumps) {
     const Totals now = add_up(pumps);
-    std::string trouble;
-    for (const auto& pump : pumps) {
-        const Status status = pump->device.status(uptime_ms());
-        if (!pump->device.is_connected() && trouble.empty()) {
-            trouble = std::string("  ") + status.link;
-        }
-    }
-    std::fprintf(stderr, "%5llu s  %u of %zu connected  acknowledged %llu  waiting %llu  dropped %llu%s\n",
+    std::fprintf(stderr, "%5llu s  %u of %zu connected  acknowledged %llu  waiting %llu  dropped %llu  %s\n",
                  static_cast<unsigned long long>(uptime_ms() / 1000), now.connected, pumps.size(),
                  static_cast<unsigned long long>(now.acknowledged), static_cast<unsigned long long>(now.waiting),
-                 static_cast<unsigned long long>(now.dropped), trouble.c_str());
+                 static_cast<unsigned long long>(now.dropped), now.trouble);
 }
 
 bool sum_up(const Pumps& pumps, bool lasting) {
@@ -231,7 +226,7 @@ bool run_fleet(const Options& options) {
     std::signal(SIGPIPE, SIG_IGN);
     mosquitto_lib_init();
     Pumps pumps = build(options);
-    begin(pumps, options.settings);
+    begin(pumps);
     std::mt19937 random{std::random_device{}()};
     Serial serial;
     const uint64_t end_ms = options.duration_s ? uptime_ms() + static_cast<uint64_t>(*options.duration_s * 1000) : UINT64_MAX;

@@ -41,8 +41,7 @@ def accept_reading(
     there only the future is bounded.
     """
     reading = decode(Labelled if address.kind is Kind.TRAINING else Telemetry, payload)
-    if reading.device_id != address.device_id:
-        raise PayloadError(f"device_id {reading.device_id!r} is not the topic's {address.device_id!r}")
+    require_own_topic(address, reading.device_id)
     if limits.allowed_devices is not None and not limits.allowed_devices.fullmatch(reading.device_id):
         raise PayloadError(f"device_id {reading.device_id!r} is unknown: not in PDM_ALLOWED_DEVICES")
     if reading.timestamp is None:
@@ -52,6 +51,12 @@ def accept_reading(
         return reading, None
     historic = address.kind is Kind.TRAINING
     return reading, check_time(time_ns_of(reading.timestamp), received_ns, limits, historic=historic)
+
+
+def require_own_topic(address: Address, device_id: str) -> None:
+    """Raises PayloadError where a payload names another device than its topic."""
+    if device_id != address.device_id:
+        raise PayloadError(f"device_id {device_id!r} is not the topic's {address.device_id!r}")
 
 
 def check_time(time_ns: int, received_ns: int, limits: IntakeLimits, *, historic: bool = False) -> int:

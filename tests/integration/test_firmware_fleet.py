@@ -4,7 +4,6 @@ The network is cut, the pumps lose their power, and every reading is in the stor
 """
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -26,7 +25,6 @@ from pdm_platform.contract.measurements import (
 from pdm_platform.contract.topics import Kind
 from pdm_platform.deployment.access import User
 from pdm_platform.deployment.roles import Role
-from pdm_platform.deployment.secrets import MQTT_PASSWORD_FILES
 from pdm_platform.local.processes import Process, Processes, free_port, pdmctl
 from pdm_platform.stores.registry import Manifest, Registry
 from pdm_platform.stores.sqlite import SqliteStore
@@ -116,7 +114,7 @@ def plant(tmp_path: Path, registered: Registered) -> Iterator[Plant]:
             ):
                 http_port = free_port()
                 service = Process(
-                    name, pdmctl(name), {**environment(broker, user, home), port: str(http_port)},
+                    name, pdmctl(name), {**broker.environment(user, home), port: str(http_port)},
                     home / f"{name}.log", http_port,
                 )  # fmt: skip
                 processes.start(service)
@@ -128,18 +126,6 @@ def plant(tmp_path: Path, registered: Registered) -> Iterator[Plant]:
                     pumps.kill()
                     pumps.communicate()
             processes.stop()
-
-
-def environment(broker: Mosquitto, user: User, home: Path) -> dict[str, str]:
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PDM_")},
-        "PDM_HOME": str(home),
-        "PDM_MQTT_HOST": "localhost",
-        "PDM_MQTT_PORT": str(broker.tls_port),
-        "PDM_MQTT_TLS_CA": str(broker.ca),
-        "PDM_MQTT_USERNAME": user,
-        "PDM_MQTT_PASSWORD_FILE": str(broker.settings.secrets_dir / MQTT_PASSWORD_FILES[user]),
-    }
 
 
 def assert_each_once(ids: dict[str, list[int]]) -> None:

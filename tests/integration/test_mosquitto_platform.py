@@ -10,24 +10,11 @@ import pytest
 
 from pdm_platform.contract.measurements import ALL_TIME, PUMP_TELEMETRY
 from pdm_platform.deployment.access import User
-from pdm_platform.deployment.secrets import MQTT_PASSWORD_FILES
 from pdm_platform.local.processes import Process, Processes, free_port, pdmctl
 from pdm_platform.stores.sqlite import SqliteStore
-from tests.servers.mosquitto import Mosquitto, needs_mosquitto, running_mosquitto, wait_until
+from tests.servers.mosquitto import needs_mosquitto, running_mosquitto, wait_until
 
 pytestmark = [pytest.mark.integration, needs_mosquitto]
-
-
-def environment(broker: Mosquitto, user: User, home: Path) -> dict[str, str]:
-    """What the compose file would set for a service of this user, over TLS."""
-    return {
-        "PDM_HOME": str(home),
-        "PDM_MQTT_HOST": "localhost",
-        "PDM_MQTT_PORT": str(broker.tls_port),
-        "PDM_MQTT_TLS_CA": str(broker.ca),
-        "PDM_MQTT_USERNAME": user,
-        "PDM_MQTT_PASSWORD_FILE": str(broker.settings.secrets_dir / MQTT_PASSWORD_FILES[user]),
-    }
 
 
 def stored(home: Path) -> int:
@@ -48,14 +35,14 @@ def test_every_reading_of_a_simulated_fleet_is_stored_although_the_broker_restar
         bridge = Process(
             "bridge",
             [sys.executable, "-m", "sensors_bridge.main"],
-            {**environment(broker, User.BRIDGE, home), "PDM_BRIDGE_HTTP_PORT": str(http_port)},
+            {**broker.environment(User.BRIDGE, home), "PDM_BRIDGE_HTTP_PORT": str(http_port)},
             tmp_path / "bridge.log",
             http_port,
         )
         simulators = Process(
             "simulators",
             pdmctl("simulate", "production", *fleet),
-            environment(broker, User.SIMULATOR, tmp_path),
+            broker.environment(User.SIMULATOR, tmp_path),
             tmp_path / "simulators.log",
             restart=False,
             stdout=subprocess.PIPE,

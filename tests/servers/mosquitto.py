@@ -73,6 +73,17 @@ class Mosquitto:
         """The password of one of the platform's users."""
         return (self.settings.secrets_dir / MQTT_PASSWORD_FILES[user]).read_text(encoding="utf-8")
 
+    def environment(self, user: User, home: Path) -> dict[str, str]:
+        """What the compose file would set for a service of this user, over TLS."""
+        return {
+            "PDM_HOME": str(home),
+            "PDM_MQTT_HOST": "localhost",
+            "PDM_MQTT_PORT": str(self.tls_port),
+            "PDM_MQTT_TLS_CA": str(self.ca),
+            "PDM_MQTT_USERNAME": user,
+            "PDM_MQTT_PASSWORD_FILE": str(self.settings.secrets_dir / MQTT_PASSWORD_FILES[user]),
+        }
+
     def client(
         self, username: str, password: str | None = None, *, tls: bool = True, **changes: Any
     ) -> PlatformSettings:
